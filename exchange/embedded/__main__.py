@@ -1,0 +1,70 @@
+"""`python -m exchange.embedded [--scratch] -- COMMAND...`: run a command with both servers up.
+
+The command finds DATABASE_URL, REDIS_URL and EXCHANGE_VAR in its environment. With --scratch the servers
+live in a temporary folder, without durability, and leave nothing behind.
+
+The law: the exit code is the command's, and the servers are stopped however it ends.
+
+What the command does with the servers is its own affair.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from exchange.embedded import AlreadyRunning, ServerError, running_servers, var_folder
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m exchange.embedded", description="Run a command with PostgreSQL and Valkey up.")
+    parser.add_argument("--scratch", action="store_true", help="use a temporary folder that is removed afterwards")
+    parser.add_argument("command", nargs="+", metavar="COMMAND")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGHUP, _leave)
+    try:
+        with ExitStack() as stack:
+            var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exchange-"))) if options.scratch else var_folder()
+            urls = stack.enter_context(running_servers(var, scratch=options.scratch))
+            stack.callback(_finish_undisturbed)
+            return _run(options.command, {**os.environ, **urls, "EXCHANGE_VAR": str(var)})
+    except (AlreadyRunning, ServerError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        # A terminal has sent its Ctrl-C to the command already; twice would cut short how it ends.
+        if number != signal.SIGINT or not sys.stdin.isatty():
+            process.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _finish_undisturbed() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
