@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.models import Account, AmountField, Asset, one_of
+from accounts.numbers import EXACT, decimals_of
 from orders.terms import (
     OPEN_STATUSES,
     CommandKind,
@@ -117,18 +118,18 @@ class Market(models.Model):
 
     def _scale_errors(self) -> dict[str, str]:
         errors = {}
-        if not fits_scale(self.lot_size, self.base.scale):
-            errors["lot_size"] = f"{self.lot_size.normalize():f} has more decimals than {self.base}'s scale of {self.base.scale}."
-        unit = self.tick_size * self.lot_size
-        if not fits_scale(unit, self.quote.scale):
+        if decimals_of(self.lot_size) > self.base.scale:
+            errors["lot_size"] = f"{self.lot_size:f} has more decimals than {self.base}'s scale of {self.base.scale}."
+        unit = EXACT.normalize(EXACT.multiply(self.tick_size, self.lot_size))
+        if decimals_of(unit) > self.quote.scale:
             errors["tick_size"] = (
-                f"tick × lot = {unit.normalize():f} has more decimals than {self.quote}'s scale of {self.quote.scale}: "
+                f"tick × lot = {unit:f} has more decimals than {self.quote}'s scale of {self.quote.scale}: "
                 "a fill's cost would have to be rounded."
             )
         for field, step in (("min_quantity", self.lot_size), ("max_quantity", self.lot_size), ("reference_price", self.tick_size)):
             value = getattr(self, field)
-            if value is not None and (value <= 0 or value % step):
-                errors[field] = f"Must be a positive multiple of {step.normalize():f}, got {value.normalize():f}."
+            if value is not None and (value <= 0 or EXACT.remainder(value, step)):
+                errors[field] = f"Must be a positive multiple of {step:f}, got {value:f}."
         return errors
 
     def _change_errors(self) -> dict[str, str]:
@@ -137,12 +138,6 @@ class Market(models.Model):
         if fixed and Order.objects.filter(market_id=self.pk).exists():
             return {name.removesuffix("_id"): "Fixed since the market's first order." for name in fixed}
         return {}
-
-
-def fits_scale(amount: Decimal, scale: int) -> bool:
-    """Tell whether an amount is a whole number of units of 10^-scale."""
-    exponent = amount.normalize().as_tuple().exponent
-    return isinstance(exponent, int) and -exponent <= scale
 
 
 class MarketState(models.Model):
