@@ -33,7 +33,17 @@ class TradeAdmin(RecordAdmin):
 class PreventionAdmin(RecordAdmin):
     """Look at self-trades that were prevented."""
 
-    list_display = ("id", "market", "sequence", "mode", "price", "quantity", "maker_order_id", "taker_order_id", "prevented_at")
+    list_display = (
+        "id",
+        "market",
+        "sequence",
+        "mode",
+        "price",
+        "quantity",
+        "maker_order_id",
+        "taker_order_id",
+        "prevented_at",
+    )
     list_filter = ("market", "mode")
     list_select_related = ("market",)
     number_keys = ("id", "maker_order_id", "taker_order_id")
@@ -45,7 +55,16 @@ class PreventionAdmin(RecordAdmin):
 class BatchAdmin(RecordAdmin):
     """Look at what each commit settled."""
 
-    list_display = ("id", "market", "first_sequence", "last_sequence", "trades", "engine_version", "hash_hex", "committed_at")
+    list_display = (
+        "id",
+        "market",
+        "first_sequence",
+        "last_sequence",
+        "trades",
+        "engine_version",
+        "hash_hex",
+        "committed_at",
+    )
     list_filter = ("market",)
     list_select_related = ("market",)
     search_help_text = "Batch id."

@@ -24,7 +24,7 @@ MARKETS = {"BTC/USD": ("0.01", "0.00001"), "ETH/USD": ("0.01", "0.0001"), "ETH/B
 FEES = {"maker_fee": Decimal("0.001"), "taker_fee": Decimal("0.002")}
 TRADERS = ("alice@example.com", "bob@example.com", "admin@example.com")
 ADMIN = "admin@example.com"
-PASSWORD = "exchange-demo"
+PASSWORD = "exchange-demo"  # noqa: S105  the documented one of the demo
 FUNDS = {"BTC": Decimal(100), "ETH": Decimal(1_000), "USD": Decimal(10_000_000)}
 
 _LOCK = 7_305_001
