@@ -1,4 +1,4 @@
-"""Build users, accounts and assets for tests, by the services that build them in earnest.
+"""Build users, accounts, assets and signed-in clients for tests, by the services that build them in earnest.
 
 The law: every argument has a default, every value made up is unique within the run.
 Markets and orders are orders/tests/builders.py.
@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from itertools import count
 
+from rest_framework.test import APIClient
+
 from accounts.assets import create_asset
 from accounts.ledger import deposit
 from accounts.models import Account, AccountKind, Asset, User
+from accounts.sessions import issue_tokens
 
 _numbers = count(1)
 
@@ -31,3 +34,10 @@ def make_trader(*, email: str | None = None, password: str | None = None, funds:
     for code, amount in (funds or {}).items():
         deposit(account=account, asset=make_asset(code), amount=Decimal(amount))
     return account
+
+
+def make_client(account: Account) -> APIClient:
+    """Make a client that is signed in to the account."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {issue_tokens(account).access}")
+    return client
