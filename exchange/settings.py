@@ -164,6 +164,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_keepalive": True, "health_check_interval": 10}
 
+CELERY_BEAT_SCHEDULE = {
+    "keep-matching": {"task": "trading.tasks.keep_matching", "schedule": 10.0, "options": {"expires": 10}},
+}
+
 # --- pages, time, logs -----------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
