@@ -30,7 +30,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from exchange.embedded.var import kept_secret, private_folder, recorded_urls, sole_owner
+from exchange.embedded.var import EmbeddedError, kept_secret, private_folder, recorded_urls
 
 UNPRIVILEGED_USER = "nobody"
 BINARY_CACHE = Path("/var/cache/exchange-embedded")
@@ -62,15 +62,17 @@ POSTGRESQL_SETTINGS = {
 SCRATCH_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
-class ServerError(RuntimeError):
+class ServerError(EmbeddedError):
     """A server cannot be started; the message says why and where its log is."""
 
 
 @contextmanager
 def running_servers(var: Path, *, scratch: bool = False) -> Iterator[dict[str, str]]:
-    """Run the servers whose URL the environment does not give; yields the URLs of those that were started."""
+    """Run the servers whose URL the environment does not give, for the sole owner of the folder.
+
+    Yields, as environment variables, the URLs of those that were started.
+    """
     with ExitStack() as stack:
-        stack.enter_context(sole_owner(var))
         urls: dict[str, str] = {}
         if not os.environ.get("DATABASE_URL"):
             urls["database_url"] = stack.enter_context(_postgresql(var, scratch=scratch))
@@ -190,7 +192,7 @@ def _start(
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_end_with_owner(stop_signal),
+            preexec_fn=end_with_owner(stop_signal),
             **_as_server_user(folder),
         )
 
@@ -218,7 +220,7 @@ def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None
         process.wait()
 
 
-def _end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
+def end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
     """What a child runs before its program, so that the kernel sends it the signal when its parent dies."""
     if sys.platform != "linux":
         return None
@@ -272,6 +274,8 @@ def _data_argument(folder: Path) -> str:
 
 
 def _owned_folder(folder: Path) -> None:
+    if folder.exists():
+        return
     private_folder(folder)
     if os.geteuid() == 0:
         user = pwd.getpwnam(UNPRIVILEGED_USER)
@@ -312,7 +316,8 @@ def _can_run(program: Path) -> bool:
 
 
 def _copy_for_all(parts: Sequence[Path], base: Path, copy: Path) -> None:
-    BINARY_CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    BINARY_CACHE.mkdir(parents=True, exist_ok=True)
+    BINARY_CACHE.chmod(0o755)  # whatever the umask
     draft = Path(tempfile.mkdtemp(dir=BINARY_CACHE))
     for part in parts:
         target = draft / part.relative_to(base)
