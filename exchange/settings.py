@@ -34,6 +34,7 @@ REDIS_URL = env.str("REDIS_URL", "") or embedded.running_url("redis_url")
 # --- applications ----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
+    "django.contrib.postgres",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,0 +1,149 @@
+"""Move money: write transfers and balances, always together.
+
+The law: every transfer takes from one account what it gives another; a balance is the sum of its transfers; a hold moves
+available to held and back and is never more than what is there. Rows of balances are locked in primary-key order.
+Who owes what is decided by the caller: order intake holds with HOLD_FUNDS inside its own statement, settlement posts what
+a batch of trades moved. Nothing else writes `balances` or `transfers`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from io import StringIO
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from accounts.errors import refusal
+from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, TransferKind
+from accounts.numbers import decimals_of
+
+HOLD_FUNDS = """
+    locked AS MATERIALIZED (
+        SELECT b.id, b.account_id, b.asset_id, b.available
+        FROM balances b JOIN need USING (account_id, asset_id)
+        ORDER BY b.id FOR NO KEY UPDATE OF b
+    ), short AS (
+        SELECT need.account_id, need.asset_id, COALESCE(locked.available, 0) AS available
+        FROM need LEFT JOIN locked USING (account_id, asset_id)
+        WHERE COALESCE(locked.available, 0) < need.amount
+    ), held AS (
+        UPDATE balances b SET available = b.available - need.amount, held = b.held + need.amount
+        FROM locked JOIN need USING (account_id, asset_id)
+        WHERE b.id = locked.id AND NOT EXISTS (SELECT FROM short)
+        RETURNING b.id
+    )
+"""
+"""CTEs that hold, given need(account_id, asset_id, amount): all of it, or where any is `short`, nothing."""
+
+_POST_BALANCES = """
+    WITH change AS (
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[])
+            AS c(account_id, asset_id, available, held)
+    ), locked AS MATERIALIZED (
+        SELECT b.id, change.available, change.held
+        FROM balances b JOIN change USING (account_id, asset_id)
+        ORDER BY b.id FOR NO KEY UPDATE OF b
+    )
+    UPDATE balances b SET available = b.available + locked.available, held = b.held + locked.held
+    FROM locked WHERE b.id = locked.id
+"""
+
+
+class Posting(NamedTuple):
+    """A transfer to be written."""
+
+    asset_id: int
+    debit_account_id: int
+    credit_account_id: int
+    amount: Decimal
+    kind: TransferKind
+    trade_id: int | None = None
+    reference: str = ""
+
+
+class Change(NamedTuple):
+    """By how much one balance's two columns change."""
+
+    available: Decimal
+    held: Decimal
+
+
+class MissingBalance(Exception):
+    """A balance that should have been there before money moved was not; nothing was moved."""
+
+
+def open_balances(account_id: int, asset_ids: Iterable[int]) -> None:
+    """Make sure that the account has a row for each of the assets."""
+    rows = [Balance(account_id=account_id, asset_id=asset_id) for asset_id in sorted(asset_ids)]
+    Balance.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def outside_world() -> Account:
+    """Return the account that deposits come from and withdrawals go to."""
+    account, _ = Account.objects.get_or_create(
+        id=OUTSIDE_WORLD_ID, defaults={"kind": AccountKind.OUTSIDE, "name": "outside world"}
+    )
+    return account
+
+
+def deposit(*, account: Account, asset: Asset, amount: Decimal, reference: str = "") -> None:
+    """Bring an amount in from the outside world.
+
+    Raises DomainError invalid_value where the amount is not positive or does not fit the asset's scale.
+    """
+    if amount <= 0 or decimals_of(amount) > asset.scale:
+        message = f"amount must be more than 0 and have at most {asset.scale} decimals."
+        raise refusal("invalid_value", "amount", message, limit=asset.scale, value=f"{amount:f}")
+    outside = outside_world()
+    for account_id in (outside.id, account.id):
+        open_balances(account_id, [asset.id])
+    zero = Decimal(0)
+    with transaction.atomic():
+        write_transfers([Posting(asset.id, outside.id, account.id, amount, TransferKind.DEPOSIT, None, reference)])
+        post_balances(
+            {(outside.id, asset.id): Change(-amount, zero), (account.id, asset.id): Change(amount, zero)},
+        )
+
+
+def write_transfers(postings: Sequence[Posting]) -> None:
+    """Insert transfers in bulk. The caller changes the balances in the same transaction."""
+    if not postings:
+        return
+    rows = StringIO()
+    for asset_id, debit, credit, amount, kind, trade_id, reference in postings:
+        trade = "\\N" if trade_id is None else trade_id
+        rows.write(f"{asset_id}\t{debit}\t{credit}\t{amount:f}\t{kind.value}\t{trade}\t{_copied(reference)}\n")
+    rows.seek(0)
+    with connection.cursor() as cursor:
+        cursor.copy_expert(
+            "COPY transfers (asset_id, debit_account_id, credit_account_id, amount, kind, trade_id, reference) FROM STDIN",
+            rows,
+        )
+
+
+def _copied(text: str) -> str:
+    """Escape text for COPY."""
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def post_balances(changes: Mapping[tuple[int, int], Change]) -> None:
+    """Add changes to balances, keyed by (account id, asset id), locking the rows in primary-key order.
+
+    Expects to be the last thing its transaction does, so that order intake on the same accounts waits least.
+    Raises MissingBalance where a row does not exist, and IntegrityError where one would become negative.
+    """
+    if not changes:
+        return
+    keys = list(changes)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _POST_BALANCES,
+            [
+                [account_id for account_id, _ in keys],
+                [asset_id for _, asset_id in keys],
+                [changes[key].available for key in keys],
+                [changes[key].held for key in keys],
+            ],
+        )
+        if cursor.rowcount != len(keys):
+            raise MissingBalance(f"{len(keys) - cursor.rowcount} of {len(keys)} balances are missing")

@@ -1,0 +1,202 @@
+"""Model who trades and what they own.
+
+The law: a Transfer takes from one account what it gives another, so every asset sums to zero over all accounts, the
+outside world included; a Balance is the running sum of an account's transfers and is never negative for anybody but
+the outside world. Rows of Transfer are inserted, never changed (a trigger holds that).
+Only accounts/ledger.py writes Balance and Transfer.
+"""
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
+
+AMOUNT_DIGITS = 36
+AMOUNT_SCALE_MAX = 18
+AMOUNT_LIMIT = Decimal(10) ** (AMOUNT_DIGITS - AMOUNT_SCALE_MAX)
+"""The first amount that no column holds: numeric(36,18) has eighteen whole digits."""
+
+OUTSIDE_WORLD_ID = 1
+
+
+class AmountField(models.DecimalField):
+    """Hold an exact amount of some asset: numeric(36,18)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", AMOUNT_DIGITS)
+        kwargs.setdefault("decimal_places", AMOUNT_SCALE_MAX)
+        super().__init__(*args, **kwargs)
+
+
+def one_of(field: str, values: Any) -> Q:
+    """Build the condition of a CHECK constraint that allows just these values."""
+    return Q(**{f"{field}__in": [str(value) for value in values]})
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in, by e-mail address (kept in lower case)."""
+
+    email = models.EmailField(unique=True)
+    is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
+    is_active = models.BooleanField(default=True, help_text="Clear this instead of deleting a user.")
+    date_joined = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        db_table = "users"
+        constraints = [models.CheckConstraint(name="users_email_lower", condition=Q(email=Lower("email")))]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class AccountKind(models.TextChoices):
+    TRADER = "trader"
+    FEES = "fees"
+    OUTSIDE = "outside"
+
+
+class AccountStatus(models.TextChoices):
+    ACTIVE = "active"
+    FROZEN = "frozen"
+
+
+class Account(models.Model):
+    """An owner of balances: a user's trading account, a market's fee account, or the outside world (always id 1)."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts")
+    kind = models.CharField(max_length=10, choices=AccountKind, default=AccountKind.TRADER)
+    status = models.CharField(max_length=10, choices=AccountStatus, default=AccountStatus.ACTIVE)
+    name = models.CharField(max_length=64, blank=True)
+    fee_tier = models.PositiveSmallIntegerField(default=0)
+    max_open_orders = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "accounts"
+        constraints = [
+            models.CheckConstraint(name="accounts_kind", condition=one_of("kind", AccountKind.values)),
+            models.CheckConstraint(name="accounts_status", condition=one_of("status", AccountStatus.values)),
+            models.CheckConstraint(
+                name="accounts_trader_has_user",
+                condition=Q(kind="trader", user__isnull=False) | (~Q(kind="trader") & Q(user__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="accounts_outside_is_one",
+                condition=Q(kind="outside", id=OUTSIDE_WORLD_ID) | (~Q(kind="outside") & ~Q(id=OUTSIDE_WORLD_ID)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.name}".strip()
+
+
+class Asset(models.Model):
+    """Something that is owned in amounts, in whole units of 10^-scale."""
+
+    code = models.CharField(max_length=16, unique=True)
+    name = models.CharField(max_length=64, blank=True)
+    scale = models.PositiveSmallIntegerField(
+        validators=[MaxValueValidator(AMOUNT_SCALE_MAX)], help_text="Decimal places of its smallest unit."
+    )
+
+    class Meta:
+        db_table = "assets"
+        constraints = [
+            models.CheckConstraint(name="assets_scale", condition=Q(scale__gte=0, scale__lte=AMOUNT_SCALE_MAX)),
+            models.CheckConstraint(name="assets_code", condition=Q(code__regex=r"^[A-Z0-9]{1,16}$")),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Balance(models.Model):
+    """What an account has of an asset: free to use (available), and set aside for its orders (held)."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="balances", db_index=False)
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="balances", db_index=False)
+    available = AmountField(default=Decimal(0))
+    held = AmountField(default=Decimal(0))
+
+    class Meta:
+        db_table = "balances"
+        constraints = [
+            models.UniqueConstraint(name="balances_account_asset", fields=["account", "asset"]),
+            models.CheckConstraint(
+                name="balances_available_not_negative", condition=Q(available__gte=0) | Q(account_id=OUTSIDE_WORLD_ID)
+            ),
+            models.CheckConstraint(name="balances_held_not_negative", condition=Q(held__gte=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.asset_id}"
+
+    @property
+    def total(self) -> Decimal:
+        return self.available + self.held
+
+
+class TransferKind(models.TextChoices):
+    DEPOSIT = "deposit"
+    TRADE = "trade"
+    FEE = "fee"
+    CORRECTION = "correction"
+
+
+class Transfer(models.Model):
+    """An amount of an asset that left the debit account for the credit account.
+
+    Settlement inserts four of these a trade, so the accounts and the asset carry no foreign key in the database: the
+    balances they move do, and verify_integrity compares the two. A trade is named by its plain id.
+    """
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, db_constraint=False, db_index=False)
+    debit_account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="debits"
+    )
+    credit_account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="credits"
+    )
+    amount = AmountField()
+    kind = models.CharField(max_length=12, choices=TransferKind)
+    trade_id = models.BigIntegerField(null=True, blank=True)
+    reference = models.CharField(max_length=128, blank=True, db_default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "transfers"
+        indexes = [
+            models.Index(name="transfers_debit", fields=["debit_account", "id"]),
+            models.Index(name="transfers_credit", fields=["credit_account", "id"]),
+        ]
+        constraints = [
+            models.CheckConstraint(name="transfers_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="transfers_two_accounts", condition=~Q(debit_account=F("credit_account"))),
+            models.CheckConstraint(name="transfers_kind", condition=one_of("kind", TransferKind.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

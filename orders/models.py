@@ -1,0 +1,319 @@
+"""Model what may be asked and what was: markets, their rules and state, orders, and the journal.
+
+The law: a Command enters with `sequence` empty, which is what makes it pending; the matching loop gives it the market's
+next sequence and its events, once, and from then on nothing changes it (a trigger holds that). An order's columns change
+only in the commit that settles a command.
+Order intake (orders/intake.py) inserts orders and commands; settlement (trading/settlement.py) updates them.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from accounts.models import Account, AmountField, Asset, one_of
+from accounts.numbers import EXACT, decimals_of
+from orders.terms import (
+    OPEN_STATUSES,
+    CommandKind,
+    OrderStatus,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+
+def choices(terms: Any) -> list[tuple[str, str]]:
+    return [(str(term), str(term)) for term in terms]
+
+
+class RateField(models.DecimalField):
+    """Hold a fraction such as a fee rate or a band: 0.001 is a tenth of a percent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 9)
+        kwargs.setdefault("decimal_places", 8)
+        super().__init__(*args, **kwargs)
+
+
+def default_order_types() -> list[str]:
+    return [str(order_type) for order_type in OrderType]
+
+
+class Market(models.Model):
+    """A pair that trades, and the rules its orders obey. An empty limit or band means: not checked."""
+
+    symbol = models.CharField(max_length=33, unique=True, editable=False)
+    base = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    quote = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    tick_size = AmountField(help_text="Prices are whole multiples of it. Fixed from the first order on.")
+    lot_size = AmountField(help_text="Quantities are whole multiples of it. Fixed from the first order on.")
+    min_quantity = AmountField(null=True, blank=True)
+    max_quantity = AmountField(null=True, blank=True)
+    min_notional = AmountField(null=True, blank=True, help_text="Least price × quantity, in quote.")
+    price_band = RateField(null=True, blank=True, help_text="0.1: limit prices within ±10 % of the reference price.")
+    protection_band = RateField(default=Decimal("0.1"), help_text="How far a market order may trade from the best price.")
+    reference_price = AmountField(null=True, blank=True, help_text="Used until the market has traded.")
+    maker_fee = RateField(default=Decimal(0))
+    taker_fee = RateField(default=Decimal(0))
+    max_open_orders = models.PositiveIntegerField(null=True, blank=True, help_text="Per account.")
+    order_types = ArrayField(models.CharField(max_length=16, choices=choices(OrderType)), default=default_order_types)
+    shard = models.PositiveSmallIntegerField(default=0, help_text="Which matching worker serves it.")
+    fee_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", editable=False)
+    rules_version = models.IntegerField(db_default=1, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "markets"
+        constraints = [
+            models.UniqueConstraint(name="markets_base_quote", fields=["base", "quote"]),
+            models.CheckConstraint(name="markets_two_assets", condition=~Q(base=F("quote"))),
+            models.CheckConstraint(name="markets_tick_positive", condition=Q(tick_size__gt=0)),
+            models.CheckConstraint(name="markets_lot_positive", condition=Q(lot_size__gt=0)),
+            models.CheckConstraint(
+                name="markets_fees",
+                condition=Q(maker_fee__gte=0, maker_fee__lt=1, taker_fee__gte=0, taker_fee__lt=1),
+            ),
+            models.CheckConstraint(
+                name="markets_bands",
+                condition=Q(protection_band__gte=0, protection_band__lt=1)
+                & (Q(price_band__isnull=True) | Q(price_band__gt=0, price_band__lt=1)),
+            ),
+            models.CheckConstraint(
+                name="markets_limits",
+                condition=(Q(min_quantity__isnull=True) | Q(min_quantity__gt=0))
+                & (Q(max_quantity__isnull=True) | Q(max_quantity__gt=0))
+                & (Q(min_notional__isnull=True) | Q(min_notional__gt=0))
+                & (Q(reference_price__isnull=True) | Q(reference_price__gt=0)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.symbol
+
+    def clean(self) -> None:
+        """Check the rules that hold between fields, so that every fill is a whole number of the quote's units."""
+        if self.base_id is None or self.quote_id is None or self.tick_size is None or self.lot_size is None:
+            return
+        errors: dict[str, str] = {}
+        if self.base_id == self.quote_id:
+            errors["quote"] = "A market needs two different assets."
+        for field in ("tick_size", "lot_size"):
+            if getattr(self, field) <= 0:
+                errors[field] = f"Must be more than 0, got {getattr(self, field)}."
+        if not errors:
+            errors |= self._scale_errors()
+        if self.pk is not None:
+            errors |= self._change_errors()
+        if errors:
+            raise ValidationError(errors)
+
+    def _scale_errors(self) -> dict[str, str]:
+        errors = {}
+        if decimals_of(self.lot_size) > self.base.scale:
+            errors["lot_size"] = f"{self.lot_size:f} has more decimals than {self.base}'s scale of {self.base.scale}."
+        unit = EXACT.normalize(EXACT.multiply(self.tick_size, self.lot_size))
+        if decimals_of(unit) > self.quote.scale:
+            errors["tick_size"] = (
+                f"tick × lot = {unit:f} has more decimals than {self.quote}'s scale of {self.quote.scale}: "
+                "a fill's cost would have to be rounded."
+            )
+        for field, step in (("min_quantity", self.lot_size), ("max_quantity", self.lot_size), ("reference_price", self.tick_size)):
+            value = getattr(self, field)
+            if value is not None and (value <= 0 or EXACT.remainder(value, step)):
+                errors[field] = f"Must be a positive multiple of {step:f}, got {value:f}."
+        return errors
+
+    def _change_errors(self) -> dict[str, str]:
+        stored = Market.objects.get(pk=self.pk)
+        fixed = [name for name in ("base_id", "quote_id", "tick_size", "lot_size") if getattr(stored, name) != getattr(self, name)]
+        if fixed and Order.objects.filter(market_id=self.pk).exists():
+            return {name.removesuffix("_id"): "Fixed since the market's first order." for name in fixed}
+        return {}
+
+
+class MarketState(models.Model):
+    """Where a market stands after its last commit; also the fence that matching locks.
+
+    Settlement writes it in each commit and order intake reads it. Nothing refers to it by foreign key, so that no insert
+    ever queues behind the fence.
+    """
+
+    market = models.OneToOneField(Market, on_delete=models.PROTECT, primary_key=True, related_name="state")
+    phase = models.CharField(max_length=12, choices=choices(Phase), default=str(Phase.CONTINUOUS))
+    last_sequence = models.BigIntegerField(default=0)
+    last_price = AmountField(null=True, blank=True)
+    last_auction_price = AmountField(null=True, blank=True)
+    best_bid = AmountField(null=True, blank=True)
+    best_ask = AmountField(null=True, blank=True)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "market_states"
+        constraints = [
+            models.CheckConstraint(name="market_states_phase", condition=one_of("phase", Phase)),
+            models.CheckConstraint(name="market_states_sequence", condition=Q(last_sequence__gte=0)),
+            models.CheckConstraint(
+                name="market_states_not_crossed",
+                condition=Q(best_bid__isnull=True) | Q(best_ask__isnull=True) | Q(best_bid__lt=F("best_ask")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.market_id} {self.phase} at {self.last_sequence}"
+
+
+class FeeRate(models.Model):
+    """A departure from a market's default fees, for an account or a tier, in one market or in all."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    tier = models.PositiveSmallIntegerField(null=True, blank=True)
+    market = models.ForeignKey(Market, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    maker_fee = RateField()
+    taker_fee = RateField()
+
+    class Meta:
+        db_table = "fee_rates"
+        constraints = [
+            models.UniqueConstraint(name="fee_rates_scope", fields=["account", "tier", "market"], nulls_distinct=False),
+            models.CheckConstraint(
+                name="fee_rates_account_or_tier",
+                condition=Q(account__isnull=False, tier__isnull=True, market__isnull=False)
+                | Q(account__isnull=True, tier__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="fee_rates_range",
+                condition=Q(maker_fee__gte=0, maker_fee__lt=1, taker_fee__gte=0, taker_fee__lt=1),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id or f'tier {self.tier}'} in {self.market_id or 'every market'}"
+
+
+OPEN = one_of("status", OPEN_STATUSES)
+
+
+class Order(models.Model):
+    """An order as it stands after the last commit. Its fee rates are those of the moment it was accepted."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False, related_name="orders")
+    # No foreign key in the database: with one on a row that matching locks, inserts run at half the speed.
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001  null: none given
+    request_digest = models.BinaryField(null=True, editable=False)
+    side = models.CharField(max_length=4, choices=choices(Side))
+    order_type = models.CharField(max_length=16, choices=choices(OrderType))
+    time_in_force = models.CharField(max_length=12, choices=choices(TimeInForce))
+    post_only = models.BooleanField(default=False)
+    self_trade_prevention = models.CharField(
+        max_length=12, choices=choices(SelfTradePrevention), default=str(SelfTradePrevention.CANCEL_NEWEST)
+    )
+    price = AmountField(null=True, blank=True)
+    protection_price = AmountField(null=True, blank=True)
+    quantity = AmountField(null=True, blank=True)
+    quote_quantity = AmountField(null=True, blank=True)
+    filled_quantity = AmountField(default=Decimal(0))
+    filled_quote = AmountField(default=Decimal(0))
+    remaining_quantity = AmountField(null=True, blank=True)
+    held_amount = AmountField()
+    maker_fee = RateField()
+    taker_fee = RateField()
+    status = models.CharField(max_length=16, choices=choices(OrderStatus), default=str(OrderStatus.NEW))
+    reason = models.CharField(max_length=32, choices=choices(Reason), null=True, blank=True)  # noqa: DJ001  null: none
+    priority_sequence = models.BigIntegerField(null=True, blank=True)
+    priority_ordinal = models.IntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "orders"
+        indexes = [
+            models.Index(name="orders_account", fields=["account", "id"]),
+            models.Index(name="orders_account_open", fields=["account", "market"], condition=OPEN),
+            models.Index(name="orders_market_open", fields=["market"], condition=OPEN),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                name="orders_client_order_id",
+                fields=["account", "client_order_id"],
+                condition=Q(client_order_id__isnull=False),
+            ),
+            models.CheckConstraint(name="orders_side", condition=one_of("side", Side)),
+            models.CheckConstraint(name="orders_status", condition=one_of("status", OrderStatus)),
+            models.CheckConstraint(
+                name="orders_one_size",
+                condition=Q(quantity__gt=0, quote_quantity__isnull=True) | Q(quantity__isnull=True, quote_quantity__gt=0),
+            ),
+            models.CheckConstraint(
+                name="orders_filled_within",
+                condition=Q(filled_quantity__gte=0, filled_quote__gte=0)
+                & (Q(quantity__isnull=True) | Q(filled_quantity__lte=F("quantity")))
+                & (Q(quote_quantity__isnull=True) | Q(filled_quote__lte=F("quote_quantity"))),
+            ),
+            models.CheckConstraint(
+                name="orders_remaining_within",
+                condition=Q(remaining_quantity__isnull=True)
+                | Q(remaining_quantity__gte=0, remaining_quantity__lte=F("quantity") - F("filled_quantity")),
+            ),
+            models.CheckConstraint(
+                name="orders_ended_holds_nothing",
+                condition=OPEN
+                | (Q(held_amount=0) & (Q(remaining_quantity__isnull=True) | Q(remaining_quantity=0))),
+            ),
+            models.CheckConstraint(name="orders_held_not_negative", condition=Q(held_amount__gte=0)),
+            models.CheckConstraint(
+                name="orders_reason",
+                condition=Q(status__in=["New", "PartiallyFilled", "Filled"], reason__isnull=True)
+                | Q(status__in=["Canceled", "Expired", "Rejected"], reason__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.side} {self.quantity} in {self.market_id}"
+
+
+class Command(models.Model):
+    """One entry of a market's journal: what was asked, and once it has a sequence, what came of it."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    kind = models.CharField(max_length=8, choices=choices(CommandKind))
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, blank=True, db_constraint=False, db_index=False, related_name="commands"
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    payload = models.JSONField(encoder=DjangoJSONEncoder)
+    accepted_at = models.DateTimeField(db_default=Now(), editable=False)
+    sequence = models.BigIntegerField(null=True, blank=True)
+    events = models.JSONField(null=True, blank=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "commands"
+        indexes = [
+            models.Index(name="commands_pending", fields=["market", "id"], condition=Q(sequence__isnull=True)),
+            models.Index(name="commands_order", fields=["order", "id"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(name="commands_sequence", fields=["market", "sequence"]),
+            models.CheckConstraint(name="commands_kind", condition=one_of("kind", CommandKind)),
+            models.CheckConstraint(name="commands_sequence_positive", condition=Q(sequence__isnull=True) | Q(sequence__gt=0)),
+            models.CheckConstraint(
+                name="commands_events_with_sequence",
+                condition=Q(sequence__isnull=True, events__isnull=True, processed_at__isnull=True)
+                | Q(sequence__isnull=False, events__isnull=False, processed_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

@@ -1,0 +1,224 @@
+"""Read what a trader asks for.
+
+The law: every fault of a body is found in one reading and named by its field; nothing unknown is passed over.
+Only shape is judged here; the market's rules are orders/rules.py, funds and phase are order intake's.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from accounts.errors import DomainError, FieldError
+from accounts.numbers import EXACT, parse_positive
+from orders.terms import OrderType, SelfTradePrevention, Side, TimeInForce
+
+_CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
+_Term = TypeVar("_Term", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A well-formed request for an order; prices and quantities are exact decimals above zero."""
+
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    post_only: bool = False
+    client_order_id: str | None = None
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.CANCEL_NEWEST
+
+    def digest(self) -> bytes:
+        """Return a fingerprint that is equal for equal requests, however their numbers are written."""
+        parts = [
+            self.symbol,
+            self.side,
+            self.order_type,
+            self.time_in_force,
+            str(self.post_only),
+            *(
+                "" if number is None else f"{number.normalize(EXACT):f}"
+                for number in (self.price, self.quantity, self.quote_quantity)
+            ),
+            self.self_trade_prevention,
+        ]
+        return blake2b("|".join(parts).encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """A well-formed request to change an order."""
+
+    quantity: Decimal
+
+
+def read_new_order(body: Any) -> NewOrder:
+    """Read the body of one order. Raises one DomainError that names every fault."""
+    reader = BodyReader(body)
+    symbol = reader.required("symbol", _read_text)
+    side = reader.required("side", term_reader(Side))
+    order_type = reader.required("order_type", term_reader(OrderType))
+    time_in_force = reader.optional("time_in_force", term_reader(TimeInForce))
+    price = reader.optional("price", parse_positive)
+    quantity = reader.optional("quantity", parse_positive)
+    quote_quantity = reader.optional("quote_quantity", parse_positive)
+    post_only = reader.optional("post_only", _read_flag)
+    client_order_id = reader.optional("client_order_id", _read_client_order_id)
+    prevention = reader.optional("self_trade_prevention", term_reader(SelfTradePrevention))
+    reader.finish()
+    _check_combination(reader, side, order_type, time_in_force, post_only)
+    default = TimeInForce.IOC if order_type is OrderType.MARKET else TimeInForce.GTC
+    return NewOrder(
+        symbol=symbol.upper().replace("-", "/"),
+        side=side,
+        order_type=order_type,
+        time_in_force=time_in_force or default,
+        price=price,
+        quantity=quantity,
+        quote_quantity=quote_quantity,
+        post_only=bool(post_only),
+        client_order_id=client_order_id,
+        self_trade_prevention=prevention or SelfTradePrevention.CANCEL_NEWEST,
+    )
+
+
+def _check_combination(
+    reader: "BodyReader", side: Side, order_type: OrderType, time_in_force: TimeInForce | None, post_only: bool | None
+) -> None:
+    """Check which fields go with the order type."""
+    if order_type is OrderType.LIMIT:
+        for field in ("price", "quantity"):
+            reader.must_have(field, f"A Limit order needs a {field}.")
+        reader.must_not_have("quote_quantity", "Only a Market Buy takes quote_quantity.")
+        if post_only and time_in_force not in (None, TimeInForce.GTC):
+            reader.refuse("post_only", "invalid_value", f"A post-only order rests: it cannot be {time_in_force}.", value=True)
+    else:
+        reader.must_not_have("price", "A Market order takes no price.")
+        if post_only:
+            reader.refuse("post_only", "invalid_value", "A Market order never rests.", value=True)
+        if time_in_force not in (None, TimeInForce.IOC):
+            message = "A Market order is always IOC."
+            reader.refuse("time_in_force", "invalid_value", message, limit=["IOC"], value=str(time_in_force))
+        if side is Side.SELL:
+            reader.must_not_have("quote_quantity", "Only a Market Buy takes quote_quantity.")
+        if reader.has("quantity") and reader.has("quote_quantity"):
+            reader.refuse("quote_quantity", "invalid_value", "Give quantity or quote_quantity, not both.")
+        elif not reader.has("quote_quantity"):
+            reader.must_have("quantity", "A Market order needs a quantity (or a Buy, a quote_quantity).")
+    reader.raise_faults()
+
+
+def read_amendment(body: Any) -> Amendment:
+    """Read the body of PATCH /orders/{id}. Raises one DomainError that names every fault."""
+    reader = BodyReader(body)
+    quantity = reader.required("quantity", parse_positive)
+    if reader.has("price"):
+        reader.take("price")
+        reader.refuse("price", "invalid_value", "A price cannot be changed yet: cancel the order and place another.")
+    reader.finish()
+    return Amendment(quantity)
+
+
+class BodyReader:
+    """Take fields out of a JSON object one by one, and gather what is wrong with them."""
+
+    def __init__(self, body: Any) -> None:
+        if not isinstance(body, Mapping):
+            raise DomainError("malformed", "The body must be a JSON object.")
+        self._body = body
+        self._known: set[str] = set()
+        self._faults: list[FieldError] = []
+
+    def has(self, field: str) -> bool:
+        return self._body.get(field) is not None
+
+    def take(self, field: str) -> Any:
+        self._known.add(field)
+        return self._body.get(field)
+
+    def optional(self, field: str, read: Callable[[str, Any], Any]) -> Any:
+        """Read a field that may be absent or null: then None."""
+        value = self.take(field)
+        if value is None:
+            return None
+        try:
+            return read(field, value)
+        except DomainError as error:
+            self._faults.extend(error.errors)
+            return None
+
+    def required(self, field: str, read: Callable[[str, Any], Any]) -> Any:
+        """Read a field that must be there. What it returns after a fault is never used: finish() raises."""
+        self.must_have(field, f"{field} is required.")
+        return self.optional(field, read)
+
+    def must_have(self, field: str, message: str) -> None:
+        if not self.has(field):
+            self.refuse(field, "missing_field", message)
+
+    def must_not_have(self, field: str, message: str) -> None:
+        if self.has(field):
+            self.refuse(field, "invalid_value", message, value=str(self._body[field])[:64])
+
+    def refuse(self, field: str, code: str, message: str, *, limit: Any = None, value: Any = None) -> None:
+        self._faults.append(FieldError(field, code, message, limit, value))
+
+    def finish(self) -> None:
+        """Name the fields nobody asked for, and raise if anything was wrong."""
+        for field in self._body:
+            if field not in self._known:
+                name = str(field)[:64]
+                self.refuse(name, "unknown_field", f"There is no field {name} here.")
+        self.raise_faults()
+
+    def raise_faults(self) -> None:
+        if self._faults:
+            first = self._faults[0]
+            raise DomainError(first.code, first.message, self._faults)
+
+
+def term_reader(terms: type[_Term]) -> Callable[[str, Any], _Term]:
+    """Make a reader of one of an enum's values, in any letter case."""
+    by_name = {str(term).lower(): term for term in terms}
+    allowed = [str(term) for term in terms]
+
+    def read(field: str, value: Any) -> _Term:
+        term = by_name.get(value.lower()) if isinstance(value, str) else None
+        if term is None:
+            message = f"{field} must be one of {', '.join(allowed)}."
+            raise DomainError(
+                "invalid_value", message, [FieldError(field, "invalid_value", message, allowed, str(value)[:64])]
+            )
+        return term
+
+    return read
+
+
+def _read_text(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 40:
+        message = f"{field} must be a string of 1 to 40 characters."
+        raise DomainError("invalid_value", message, [FieldError(field, "invalid_value", message, 40, str(value)[:64])])
+    return value
+
+
+def _read_flag(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        message = f"{field} must be true or false."
+        raise DomainError(
+            "invalid_value", message, [FieldError(field, "invalid_value", message, [True, False], str(value)[:64])]
+        )
+    return value
+
+
+def _read_client_order_id(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not _CLIENT_ORDER_ID.fullmatch(value):
+        message = f"{field} must be 1 to 64 of A-Z a-z 0-9 . _ : / -"
+        raise DomainError("invalid_value", message, [FieldError(field, "invalid_value", message, 64, str(value)[:80])])
+    return value

@@ -1,0 +1,98 @@
+"""Model what happened: trades, prevented self-trades, and the batches that settled them.
+
+The law: rows are inserted by settlement in the commit that moves the money, and never changed (triggers hold that). They
+are the hot insert-only tables, so their references carry no foreign key in the database; verify_integrity checks them.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from accounts.models import Account, AmountField
+from orders.models import Market, Order, choices
+from orders.terms import SelfTradePrevention, Side
+
+
+class Trade(models.Model):
+    """A match of an incoming order (taker) with a resting one (maker), at the maker's price."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    sequence = models.BigIntegerField(help_text="Of the command that brought the taker.")
+    ordinal = models.IntegerField(help_text="Which of that command's events this is.")
+    price = AmountField()
+    quantity = AmountField()
+    quote_amount = AmountField()
+    side = models.CharField(max_length=4, choices=choices(Side), help_text="The taker's.")
+    maker_order = models.ForeignKey(Order, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    taker_order = models.ForeignKey(Order, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    maker_account = models.ForeignKey(Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    taker_account = models.ForeignKey(Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    maker_fee = AmountField(help_text="In the asset that the maker received.")
+    taker_fee = AmountField(help_text="In the asset that the taker received.")
+    executed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "trades"
+        indexes = [
+            models.Index(name="trades_market", fields=["market", "id"]),
+            models.Index(name="trades_market_time", fields=["market", "executed_at"]),
+            models.Index(name="trades_maker", fields=["maker_account", "id"]),
+            models.Index(name="trades_taker", fields=["taker_account", "id"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(name="trades_event", fields=["market", "sequence", "ordinal"]),
+            models.CheckConstraint(name="trades_positive", condition=Q(price__gt=0, quantity__gt=0, quote_amount__gt=0)),
+            models.CheckConstraint(name="trades_two_accounts", condition=~Q(maker_account=F("taker_account"))),
+            models.CheckConstraint(name="trades_fees", condition=Q(maker_fee__gte=0, taker_fee__gte=0)),
+            models.CheckConstraint(name="trades_side", condition=Q(side__in=[str(side) for side in Side])),
+        ]
+
+    def __str__(self) -> str:
+        return f"trade {self.id}"
+
+
+class Prevention(models.Model):
+    """A match that did not happen, because both orders have the same owner."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    sequence = models.BigIntegerField()
+    ordinal = models.IntegerField()
+    mode = models.CharField(max_length=12, choices=choices(SelfTradePrevention))
+    price = AmountField()
+    quantity = AmountField(help_text="What would have traded.")
+    maker_order = models.ForeignKey(Order, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    taker_order = models.ForeignKey(Order, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    maker_account = models.ForeignKey(Account, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    taker_account = models.ForeignKey(Account, on_delete=models.PROTECT, db_constraint=False, related_name="+")
+    prevented_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "preventions"
+        constraints = [models.UniqueConstraint(name="preventions_event", fields=["market", "sequence", "ordinal"])]
+
+    def __str__(self) -> str:
+        return f"prevention {self.id}"
+
+
+class Batch(models.Model):
+    """One commit's share of one market: the sequences it settled, and the hash that chains them to all before."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    first_sequence = models.BigIntegerField()
+    last_sequence = models.BigIntegerField()
+    engine_version = models.PositiveSmallIntegerField()
+    trades = models.PositiveIntegerField()
+    hash = models.BinaryField(help_text="SHA-256 over the hash before and this batch's commands and events.")
+    committed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "batches"
+        verbose_name_plural = "batches"
+        constraints = [
+            models.UniqueConstraint(name="batches_first", fields=["market", "first_sequence"]),
+            models.UniqueConstraint(name="batches_last", fields=["market", "last_sequence"]),
+            models.CheckConstraint(name="batches_order", condition=Q(first_sequence__lte=F("last_sequence"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.id}"
