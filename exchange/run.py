@@ -35,7 +35,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Marks every process of a run, so that those of a killed run can be told from all others.
 MARK = "EXCHANGE_RUN"
 UP_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 40
+STOP_SECONDS_MAX = 40  # supervisor itself kills after 20
+LEFTOVER_SECONDS_MAX = 10
 SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 108, and supervisor appends a process id while binding
 
 PROGRAMS = {
@@ -168,6 +169,8 @@ def _supervisor_config(var: Path, ports: Mapping[str, int], socket_folder: Path)
         "[supervisorctl]",
         f"serverurl=unix://{socket_folder}/supervisor.sock",
     ]
+    # In one group they all stop at the same time; groups are stopped one after the other.
+    sections += ["[group:exchange]", f"programs={','.join(PROGRAMS)}"]
     for name, arguments in PROGRAMS.items():
         sections += [
             f"[program:{name}]",
@@ -232,7 +235,7 @@ def _stop(supervisor: subprocess.Popen[bytes]) -> None:
 
 def _stop_marked(var: Path) -> None:
     """Stop what runs for this var folder without a supervisor: left by one that was killed."""
-    deadline = time.monotonic() + STOP_SECONDS_MAX
+    deadline = time.monotonic() + LEFTOVER_SECONDS_MAX
     for pid in _marked(var):
         _signal(pid, signal.SIGTERM)
     while left := _marked(var):
