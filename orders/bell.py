@@ -1,0 +1,48 @@
+"""Ring for the matching worker of a shard, and wait for the ring.
+
+The law: the bell only saves time. Whoever rings has committed already, and whoever waits looks at the database anyway a
+quarter of a second later; so a Redis that is down, or was emptied, costs latency and nothing else.
+"""
+
+import time
+
+import structlog
+from django.db import transaction
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+SILENT_SECONDS_AFTER_ERROR = 1.0
+_silent_until = 0.0
+
+
+def ring_on_commit(shard: int) -> None:
+    """Ring once the current transaction has committed: at once where there is none."""
+    transaction.on_commit(lambda: ring(shard))
+
+
+def ring(shard: int) -> None:
+    """Wake the shard's matching worker. Never raises: after an error it keeps silent for a second."""
+    global _silent_until  # noqa: PLW0603  one breaker a process
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        with get_redis_connection().pipeline(transaction=False) as pipe:
+            pipe.lpush(_key(shard), 1).ltrim(_key(shard), 0, 0).execute()
+    except RedisError as error:
+        _silent_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
+        log.warning("bell_not_rung", shard=shard, error=str(error))
+
+
+def wait(shard: int, seconds: float) -> bool:
+    """Wait for a ring, at most so long; tell whether it came. Never raises: without Redis it sleeps."""
+    try:
+        return get_redis_connection().blpop([_key(shard)], timeout=seconds) is not None
+    except RedisError:
+        time.sleep(seconds)
+        return False
+
+
+def _key(shard: int) -> str:
+    return f"bell:{shard}"

@@ -1,0 +1,125 @@
+-- Judge, hold, and write orders with their journal commands: all that intake does, in one statement.
+-- $1 is a jsonb array, one object an order; a row comes back for each, saying what became of it.
+-- Where any balance is short, nothing at all is placed and the rows say how much was there.
+WITH input AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS i (
+        n int, account_id bigint, market_id bigint, rules_version int, client_order_id text, request_digest text,
+        side text, order_type text, time_in_force text, post_only boolean, self_trade_prevention text,
+        price numeric, quantity numeric, quote_quantity numeric,
+        lots numeric, tick_lot_units numeric, hold_asset_id bigint, receive_asset_id bigint, hold_units numeric,
+        hold_unit numeric, payload jsonb
+    )
+), seen AS (
+    -- Everything the decision needs of the moment: account, rules' version, phase, prices, fees, an earlier order.
+    SELECT i.*,
+        a.user_id, a.status AS account_status, m.rules_version AS current_version, s.phase, m.tick_size, m.min_notional,
+        m.protection_band, m.price_band, e.id AS existing_id, encode(e.request_digest, 'hex') AS existing_digest,
+        COALESCE(s.last_price, s.last_auction_price, m.reference_price) AS reference,
+        COALESCE(CASE i.side WHEN 'Buy' THEN s.best_ask ELSE s.best_bid END,
+                 s.last_price, s.last_auction_price, m.reference_price) AS market_price,
+        COALESCE(f.maker_fee, m.maker_fee) AS maker_fee, COALESCE(f.taker_fee, m.taker_fee) AS taker_fee,
+        m.max_open_orders AS market_open_limit, mo.open AS market_open,
+        a.max_open_orders AS account_open_limit, ao.open AS account_open
+    FROM input i
+    JOIN accounts a ON a.id = i.account_id
+    JOIN markets m ON m.id = i.market_id
+    JOIN market_states s ON s.market_id = i.market_id
+    LEFT JOIN orders e ON e.account_id = i.account_id AND e.client_order_id = i.client_order_id
+    LEFT JOIN LATERAL (
+        SELECT maker_fee, taker_fee FROM fee_rates f
+        WHERE (f.account_id = a.id AND f.market_id = m.id)
+           OR (f.tier = a.fee_tier AND (f.market_id = m.id OR f.market_id IS NULL))
+        ORDER BY f.account_id IS NULL, f.market_id IS NULL LIMIT 1
+    ) f ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS open FROM orders o
+        WHERE m.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.market_id = m.id
+          AND o.status IN ('New', 'PartiallyFilled')
+    ) mo ON m.max_open_orders IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS open FROM orders o
+        WHERE a.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.status IN ('New', 'PartiallyFilled')
+    ) ao ON a.max_open_orders IS NOT NULL
+), priced AS (
+    -- A market order trades no further than its protection price, rounded towards the market onto the tick.
+    SELECT seen.*,
+        reference * (1 - price_band) AS band_low, reference * (1 + price_band) AS band_high,
+        CASE WHEN order_type = 'Limit' THEN price
+             WHEN side = 'Buy' THEN floor(market_price * (1 + protection_band) / tick_size) * tick_size
+             ELSE greatest(ceil(market_price * (1 - protection_band) / tick_size), 1) * tick_size
+        END AS worst_price
+    FROM seen
+), judged AS (
+    SELECT priced.*,
+        CASE
+            WHEN existing_id IS NOT NULL THEN 'existing'
+            WHEN current_version <> rules_version THEN 'stale_rules'
+            WHEN account_status <> 'active' THEN 'account_frozen'
+            WHEN phase <> 'Continuous' THEN 'market_halted'
+            WHEN order_type = 'Limit' AND (price < band_low OR price > band_high) THEN 'price_out_of_band'
+            WHEN worst_price IS NULL THEN 'no_reference_price'
+            WHEN order_type = 'Market' AND quantity * market_price < min_notional THEN 'below_min_notional'
+        END AS refusal
+    FROM priced
+), counted AS (
+    SELECT judged.*,
+        count(*) FILTER (WHERE refusal IS NULL) OVER (PARTITION BY account_id, market_id ORDER BY n) AS market_more,
+        count(*) FILTER (WHERE refusal IS NULL) OVER (PARTITION BY account_id ORDER BY n) AS account_more
+    FROM judged
+), decided AS MATERIALIZED (
+    SELECT counted.*,
+        CASE
+            WHEN refusal IS NOT NULL THEN refusal
+            WHEN market_open + market_more > market_open_limit THEN 'too_many_open_orders'
+            WHEN account_open + account_more > account_open_limit THEN 'too_many_open_orders'
+        END AS decision
+    FROM counted
+), accepted AS MATERIALIZED (
+    SELECT decided.*, nextval('orders_id_seq') AS order_id, units.hold, units.hold * hold_unit AS held_amount
+    FROM decided, LATERAL (
+        SELECT COALESCE(hold_units, lots * tick_lot_units * div(worst_price, tick_size)) AS hold
+    ) units
+    WHERE decision IS NULL
+), need AS (
+    SELECT account_id, hold_asset_id AS asset_id, sum(held_amount) AS amount FROM accepted GROUP BY 1, 2
+), {hold_funds}, receipts AS (
+    -- Settlement never inserts a balance, so the row for what the order will receive must be there.
+    INSERT INTO balances (account_id, asset_id, available, held)
+    SELECT DISTINCT account_id, receive_asset_id, 0, 0 FROM accepted
+    WHERE (SELECT count(*) FROM held) = (SELECT count(*) FROM need)
+      AND NOT EXISTS (
+        SELECT FROM balances b WHERE b.account_id = accepted.account_id AND b.asset_id = accepted.receive_asset_id
+      )
+    ORDER BY 1, 2
+    ON CONFLICT DO NOTHING
+), placed AS (
+    INSERT INTO orders (
+        id, account_id, market_id, client_order_id, request_digest, side, order_type, time_in_force, post_only,
+        self_trade_prevention, price, protection_price, quantity, quote_quantity, filled_quantity, filled_quote,
+        remaining_quantity, held_amount, maker_fee, taker_fee, status
+    )
+    SELECT order_id, account_id, market_id, client_order_id, decode(request_digest, 'hex'), side, order_type,
+        time_in_force, post_only, self_trade_prevention, price, CASE WHEN order_type = 'Market' THEN worst_price END,
+        quantity, quote_quantity, 0, 0, quantity, held_amount, maker_fee, taker_fee, 'New'
+    FROM accepted
+    WHERE (SELECT count(*) FROM held) = (SELECT count(*) FROM need)
+    RETURNING id, created_at
+), asked AS (
+    INSERT INTO commands (market_id, kind, order_id, account_id, payload)
+    SELECT market_id, 'new', order_id, account_id, payload || jsonb_build_object(
+        'owner', user_id, 'price', div(worst_price, tick_size), 'held', trunc(hold),
+        'maker_fee', trunc(maker_fee * 100000000), 'taker_fee', trunc(taker_fee * 100000000)
+    )
+    FROM accepted JOIN placed ON placed.id = accepted.order_id
+    ORDER BY n
+    RETURNING id, order_id
+)
+SELECT d.n, d.decision, d.existing_id, d.existing_digest, d.phase, d.reference, d.market_price, d.band_low, d.band_high,
+    LEAST(d.market_open_limit, d.account_open_limit) AS open_limit, short.available, accepted.order_id, asked.id AS command_id,
+    accepted.maker_fee, accepted.taker_fee, accepted.held_amount, accepted.worst_price, placed.created_at
+FROM decided d
+LEFT JOIN accepted ON accepted.n = d.n
+LEFT JOIN short ON short.account_id = accepted.account_id AND short.asset_id = accepted.hold_asset_id
+LEFT JOIN placed ON placed.id = accepted.order_id
+LEFT JOIN asked ON asked.order_id = accepted.order_id
+ORDER BY d.n
