@@ -53,7 +53,7 @@ def _make_venv() -> bool:
 
 def _install(name: str) -> bool:
     print(f"Installing {name}; this takes a minute or so and is not repeated until the list changes.", file=sys.stderr)
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # pip's complaint about running as root is about the system's packages, not about a venv.
     command += ["--root-user-action=ignore", "--require-hashes", "--requirement", PROJECT / name]
     if subprocess.run(command, check=False).returncode:

@@ -106,7 +106,7 @@ def _run(stack: ExitStack, var: Path) -> int:
         cwd=PROJECT,
         env=environment,
         start_new_session=True,  # a Ctrl-C is for this process, which stops things in their order
-        preexec_fn=end_with_owner(signal.SIGTERM),
+        preexec_fn=end_with_owner(signal.SIGTERM),  # noqa: PLW1509 - no thread runs here
         stdin=subprocess.DEVNULL,
     )
     stack.callback(_stop, supervisor)

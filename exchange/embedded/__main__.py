@@ -24,7 +24,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m exchange.embedded", description="Run a command with PostgreSQL and Valkey up.")
+    parser = argparse.ArgumentParser(
+        prog="python -m exchange.embedded", description="Run a command with PostgreSQL and Valkey up."
+    )
     parser.add_argument("--scratch", action="store_true", help="use a temporary folder that is removed afterwards")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     options = parser.parse_args()
@@ -32,7 +34,11 @@ def main() -> int:
         signal.signal(number, _leave)
     try:
         with ExitStack() as stack:
-            var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exchange-"))) if options.scratch else var_folder()
+            var = (
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exchange-")))
+                if options.scratch
+                else var_folder()
+            )
             stack.enter_context(sole_owner(var))
             urls = stack.enter_context(running_servers(var, scratch=options.scratch))
             stack.callback(_finish_undisturbed)

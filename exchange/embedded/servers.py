@@ -117,7 +117,9 @@ def _valkey(var: Path) -> Iterator[str]:
         return [str(program), "-", "--port", str(port)]
 
     # It holds nothing that a restart must bring back: queues, caches and sockets' groups refill themselves.
-    config = f'bind 127.0.0.1\nrequirepass {password}\nsave ""\nappendonly no\nmaxmemory-policy noeviction\ndatabases 64\n'
+    config = (
+        f'bind 127.0.0.1\nrequirepass {password}\nsave ""\nappendonly no\nmaxmemory-policy noeviction\ndatabases 64\n'
+    )
 
     def ready(port: int) -> bool:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as client:
@@ -192,7 +194,7 @@ def _start(
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=end_with_owner(stop_signal),
+            preexec_fn=end_with_owner(stop_signal),  # noqa: PLW1509 - no thread runs here
             **_as_server_user(folder),
         )
 
@@ -303,7 +305,9 @@ def _reachable_program(root: Path, program: Path) -> Path:
     if not copy.exists():
         _copy_for_all(parts, root.parent, copy)
     if not _can_run(copy / root.name / program):
-        raise ServerError(f"{UNPRIVILEGED_USER} cannot run {copy / root.name / program}; start as another user than root.")
+        raise ServerError(
+            f"{UNPRIVILEGED_USER} cannot run {copy / root.name / program}; start as another user than root."
+        )
     return copy / root.name / program
 
 

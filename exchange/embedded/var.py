@@ -129,7 +129,7 @@ def _publish(path: Path, text: str, *, keep_existing: bool) -> None:
         with os.fdopen(handle, "w") as file:
             file.write(text)
         if not keep_existing:
-            os.replace(draft, path)
+            Path(draft).replace(path)
             return
         try:
             os.link(draft, path)
