@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from exchange.embedded import EmbeddedError, running_servers, sole_owner, var_folder
+from exchange.embedded.servers import end_with_owner
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -50,7 +51,8 @@ def main() -> int:
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
     try:
-        process = subprocess.Popen(command, env=environment)
+        end = end_with_owner(signal.SIGTERM)
+        process = subprocess.Popen(command, env=environment, preexec_fn=end)  # noqa: PLW1509 - no thread runs here
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return 127

@@ -89,6 +89,7 @@ def _postgresql(var: Path, *, scratch: bool) -> Iterator[str]:
     settings = POSTGRESQL_SETTINGS | (SCRATCH_SETTINGS if scratch else {})
     folder = var / "postgres"
     _stop_leftovers(folder, "postgres", signal.SIGINT)
+    _forget_zombie(folder / "postmaster.pid")
     if not folder.exists():
         _create_cluster(folder, program, password, settings)
 
@@ -241,6 +242,20 @@ def _stop_leftovers(folder: Path, name: str, stop_signal: signal.Signals) -> Non
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+
+
+def _forget_zombie(lock: Path) -> None:
+    """Remove the lock of a killed postmaster whose parent has not reaped it, as a container's PID 1 may never do.
+
+    PostgreSQL would take it for alive. Nothing of it runs any more, or `_stop_leftovers` would have found it.
+    """
+    try:
+        pid = lock.read_text().split()[0]
+        state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # no lock, or no such process: PostgreSQL sees that itself
+        return
+    if state == "Z":
+        lock.unlink()
 
 
 def _processes_in(folder: Path, name: str) -> list[int]:
