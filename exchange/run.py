@@ -47,7 +47,8 @@ PROGRAMS = {
     " --workers 2 --blocking-threads 16 --respawn-failed-workers --workers-kill-timeout 5",
     "frontend": "-m granian --interface asginl exchange.asgi:application --host {host} --port {frontend_port}"
     " --workers 1 --respawn-failed-workers --workers-kill-timeout 5",
-    "flower": "-m celery -A exchange flower --address={host} --port={flower_port}",
+    # Flower asks for no password, so it is for this machine only, whatever HOST says.
+    "flower": "-m celery -A exchange flower --address=127.0.0.1 --port={flower_port}",
 }
 PROGRAM_ENVIRONMENT = {"frontend": 'ASGI="1"'}
 
