@@ -6,11 +6,13 @@ the outside world. Rows of Transfer are inserted, never changed (a trigger holds
 Only accounts/ledger.py writes Balance and Transfer.
 """
 
+import re
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -22,6 +24,8 @@ AMOUNT_LIMIT = Decimal(10) ** (AMOUNT_DIGITS - AMOUNT_SCALE_MAX)
 """The first amount that no column holds: numeric(36,18) has eighteen whole digits."""
 
 OUTSIDE_WORLD_ID = 1
+
+ASSET_CODE = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
 
 
 class AmountField(models.DecimalField):
@@ -131,6 +135,18 @@ class Asset(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    def clean(self) -> None:
+        """Name by field what the database would refuse, and keep the scale that stored amounts were checked against."""
+        errors = {}
+        if not ASSET_CODE.fullmatch(self.code):
+            errors["code"] = f"Must be 1 to 16 of A-Z 0-9, got {self.code!r}."
+        if self.pk is not None:
+            stored = Asset.objects.get(pk=self.pk)
+            if (stored.code, stored.scale) != (self.code, self.scale) and self.balances.exists():
+                errors["scale"] = f"Code and scale are fixed once somebody has a balance: {stored.code}, {stored.scale}."
+        if errors:
+            raise ValidationError(errors)
 
 
 class Balance(models.Model):

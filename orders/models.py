@@ -110,7 +110,7 @@ class Market(models.Model):
             if getattr(self, field) <= 0:
                 errors[field] = f"Must be more than 0, got {getattr(self, field)}."
         if not errors:
-            errors |= self._scale_errors()
+            errors |= self._scale_errors() | self._range_errors()
         if self.pk is not None:
             errors |= self._change_errors()
         if errors:
@@ -130,6 +130,20 @@ class Market(models.Model):
             value = getattr(self, field)
             if value is not None and (value <= 0 or EXACT.remainder(value, step)):
                 errors[field] = f"Must be a positive multiple of {step:f}, got {value:f}."
+        return errors
+
+    def _range_errors(self) -> dict[str, str]:
+        """Say by field what the CHECK constraints below the form would say of the whole row."""
+        errors = {}
+        for field in ("maker_fee", "taker_fee", "protection_band"):
+            if not 0 <= getattr(self, field) < 1:
+                errors[field] = f"Must be at least 0 and less than 1, got {getattr(self, field):f}."
+        if self.price_band is not None and not 0 < self.price_band < 1:
+            errors["price_band"] = f"Must be more than 0 and less than 1, got {self.price_band:f}."
+        if self.min_notional is not None and self.min_notional <= 0:
+            errors["min_notional"] = f"Must be more than 0, got {self.min_notional:f}."
+        if self.min_quantity is not None and self.max_quantity is not None and self.min_quantity > self.max_quantity:
+            errors["max_quantity"] = f"Must be at least min_quantity, {self.min_quantity:f}, got {self.max_quantity:f}."
         return errors
 
     def _change_errors(self) -> dict[str, str]:
