@@ -1,7 +1,7 @@
 """Open, renew and end sessions: pairs of a short-lived access token and a refresh token.
 
-The law: a refresh token works once; renewing revokes it, also when two ask at the same moment; a user who may not sign in
-gets no token and keeps none beyond the access token's lifetime. What was wrong with a sign-in is never said.
+The law: a refresh token works once; renewing revokes it, also when two ask at the same moment; a user who may not
+sign in gets no token and keeps none beyond the access token's lifetime. What was wrong with a sign-in is never said.
 Access tokens are verified by accounts/api/authentication.py, without the database.
 """
 

@@ -13,6 +13,7 @@ import environ
 import structlog
 
 from exchange import embedded
+from orders.terms import OrderType, SelfTradePrevention
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -149,6 +150,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "Check": ["ok", "down"],
+        "OrderType": [str(term) for term in OrderType],
+        "SelfTradePrevention": [str(term) for term in SelfTradePrevention],
+    },
 }
 
 # --- Celery ----------------------------------------------------------------------------------------

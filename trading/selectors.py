@@ -1,7 +1,7 @@
 """Read what happened: books, trades, tickers, fills and the life of an order.
 
-The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index from the
-newest down. Public reads name no account; private ones are of one account.
+The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index
+from the newest down. Public reads name no account; private ones are of one account.
 Writing is trading/settlement.py's.
 """
 

@@ -1,7 +1,7 @@
 """Tell who calls, from the access token alone.
 
-The law: verifying a token asks no database, so a caller is only what the token says: ids. What must be current (a frozen
-account, a balance) is checked where it matters, by order intake and the selectors.
+The law: verifying a token asks no database, so a caller is only what the token says: ids. What must be current (a
+frozen account, a balance) is checked where it matters, by order intake and the selectors.
 Tokens are made and revoked by accounts/sessions.py.
 """
 

@@ -1,7 +1,7 @@
 """Write a refusal as the body of application/problem+json.
 
-The law: the fields are those of the public contract, the same for a whole reply, for one order of a batch and for a socket's
-error; `limit` and `value` are there only if known.
+The law: the fields are those of the public contract, the same for a whole reply, for one order of a batch and for a
+socket's error; `limit` and `value` are there only if known.
 Which exception becomes which refusal is exchange/api/problems.py.
 """
 

@@ -1,7 +1,7 @@
 """Describe the shapes of accounts/api for the OpenAPI schema.
 
-The law: these serializers document; they neither read nor check (accounts/bodies.py does) nor write (rendering.py does).
-A test holds each equal to what the views answer.
+The law: these serializers document; they neither read nor check (accounts/bodies.py does) nor write (rendering.py
+does). A test holds each equal to what the views answer.
 """
 
 from rest_framework import serializers

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -100,7 +100,8 @@ def test_signing_in_as_an_inactive_user_is_refused():
 
 
 def test_signing_in_with_a_one_time_password_is_refused():
-    assert_problem(post("token", {"email": "a@b.cd", "password": PASSWORD, "otp": "123456"}), 400, "invalid_value", "otp")
+    body = {"email": "a@b.cd", "password": PASSWORD, "otp": "123456"}
+    assert_problem(post("token", body), 400, "invalid_value", "otp")
 
 
 def test_signing_in_without_a_trading_account_is_forbidden():
@@ -162,7 +163,7 @@ def test_a_refresh_token_opens_nothing():
 def test_verifying_a_token_asks_no_database():
     account = make_trader()
     access = issue_tokens(account).access
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         trader, _ = authenticate_token(access)
     assert len(queries) == 0
     assert (trader.user_id, trader.account_id) == (account.user_id, account.id)

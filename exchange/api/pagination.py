@@ -1,7 +1,7 @@
 """Page through lists that grow, newest first.
 
-The law: a page costs one read by index, however deep it lies: rows below an id, one more than asked for to know whether there
-is a next page. Nothing is counted. The cursor is opaque to clients.
+The law: a page costs one read by index, however deep it lies: rows below an id, one more than asked for to know
+whether there is a next page. Nothing is counted. The cursor is opaque to clients.
 Selectors give the rows: select(before=..., limit=...) returns rows by descending id.
 """
 
@@ -36,7 +36,9 @@ class IdCursorPagination(BasePagination):
         self.next_cursor = _write_cursor(rows[limit - 1].id) if len(rows) > limit else None
         return rows[:limit]
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> Sequence[Any]:
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> Sequence[Any]:
         """Read one page of a queryset."""
 
         def select(before: int | None, limit: int) -> Sequence[Any]:

@@ -96,7 +96,9 @@ def test_a_body_that_is_no_strict_json_object_is_malformed(body):
     assert response["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"]
+)
 def test_a_body_of_another_type_is_refused(content_type):
     response = post_raw(b"email=a", content_type)
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")

@@ -1,7 +1,7 @@
 """Describe the shapes of orders/api for the OpenAPI schema.
 
-The law: these serializers document; they neither read nor check (orders/requests.py does) nor write (rendering.py does).
-Tests hold the views to them.
+The law: these serializers document; they neither read nor check (orders/requests.py does) nor write (rendering.py
+does). Tests hold the views to them.
 """
 
 from rest_framework import serializers

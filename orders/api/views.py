@@ -1,7 +1,7 @@
 """Serve markets and orders.
 
-The law: a view reads the request, makes one call and renders. A 2xx on an order means that it is on disk; it says nothing of
-the match, unless the caller asked to wait for it.
+The law: a view reads the request, makes one call and renders. A 2xx on an order means that it is on disk; it says
+nothing of the match, unless the caller asked to wait for it.
 Reading a body is orders/requests.py, judging and writing orders/intake.py.
 """
 
@@ -33,7 +33,7 @@ _read_side = term_reader(Side)
 _read_one_status = term_reader(OrderStatus)
 _STATUS_GROUPS = {"open": OPEN_STATUSES, "closed": CLOSED_STATUSES, "all": None}
 
-WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (at most {intake.WAIT_MAX_MS}).", schema=int)
+WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms: 0 to {intake.WAIT_MAX_MS}.", schema=int)
 
 
 class TimeView(APIView):

@@ -1,7 +1,7 @@
 """Serve what happened: public market data, and a trader's own fills.
 
-The law: a view reads the request, makes one call and renders. Public views look at no credentials, so nothing in them can
-depend on who asks.
+The law: a view reads the request, makes one call and renders. Public views look at no credentials, so nothing in them
+can depend on who asks.
 Reading is trading/selectors.py; streams are trading/feed.py's.
 """
 
