@@ -33,7 +33,7 @@ _read_side = term_reader(Side)
 _read_one_status = term_reader(OrderStatus)
 _STATUS_GROUPS = {"open": OPEN_STATUSES, "closed": CLOSED_STATUSES, "all": None}
 
-WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms: 0 to {intake.WAIT_MAX_MS}.", schema=int)
+WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (0-{intake.WAIT_MAX_MS}).", schema=int)
 
 
 class TimeView(APIView):

@@ -11,6 +11,7 @@ from orders.models import Order
 from orders.tests.builders import make_market
 from trading.matching import Shard
 from trading.models import Prevention, Trade
+from trading.selectors import _FILLS
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +99,9 @@ def test_trades_are_public_newest_first_and_name_nobody(maker, taker):
     assert read("markets/BTC-USD/trades?limit=1")["results"] == results[:1]
 
 
-@pytest.mark.parametrize("query", ["book?depth=0", "book?depth=1001", "book?depth=x", "trades?limit=0", "trades?before=x"])
+@pytest.mark.parametrize(
+    "query", ["book?depth=0", "book?depth=1001", "book?depth=x", "trades?limit=0", "trades?before=x"]
+)
 def test_faulty_market_query_is_refused(query, market):
     response = APIClient().get(f"/api/v1/markets/BTC-USD/{query}")
     assert response.status_code == 400
@@ -141,7 +144,8 @@ def _age(trade, hours):
     """Move a trade into the past, past the trigger that keeps trades as they are."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("UPDATE trades SET executed_at = executed_at - make_interval(hours => %s) WHERE id = %s", [hours, trade.id])
+        statement = "UPDATE trades SET executed_at = executed_at - make_interval(hours => %s) WHERE id = %s"
+        cursor.execute(statement, [hours, trade.id])
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
@@ -212,11 +216,10 @@ def test_fills_never_scan_the_trades(maker, taker):
         cursor.execute(
             "INSERT INTO trades (market_id, sequence, ordinal, price, quantity, quote_amount, side, maker_order_id,"
             " taker_order_id, maker_account_id, taker_account_id, maker_fee, taker_fee)"
-            " SELECT 0, n, 0, 1, 1, 1, 'Buy', n, n, 10000 + n % 500, 20000 + n % 500, 0, 0 FROM generate_series(1, 20000) n"
+            " SELECT 0, n, 0, 1, 1, 1, 'Buy', n, n, 10000 + n % 500, 20000 + n % 500, 0, 0"
+            " FROM generate_series(1, 20000) n"
         )
         cursor.execute("ANALYZE trades")
-        from trading.selectors import _FILLS
-
         cursor.execute(f"EXPLAIN {_FILLS.format(maker='', taker='')}", {"account_id": order.account_id, "limit": 101})
         plan = "\n".join(line for [line] in cursor.fetchall())
     assert "Seq Scan on trades" not in plan
