@@ -118,7 +118,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET,
@@ -204,7 +209,9 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False) if sys.stderr.isatty() or DEBUG else structlog.processors.JSONRenderer(),
+                structlog.dev.ConsoleRenderer(colors=False)
+                if sys.stderr.isatty() or DEBUG
+                else structlog.processors.JSONRenderer(),
             ],
             "foreign_pre_chain": _log_chain,
         }

@@ -24,7 +24,15 @@ from orders import bell
 from orders.journal import CancelPayload, PhasePayload, ReducePayload, write_payload
 from orders.models import Command, Market, Order
 from orders.requests import Amendment, NewOrder
-from orders.rules import MarketRules, check_order, check_quantity, forget_rules, limit_hold, rules_of_market, rules_of_symbol
+from orders.rules import (
+    MarketRules,
+    check_order,
+    check_quantity,
+    forget_rules,
+    limit_hold,
+    rules_of_market,
+    rules_of_symbol,
+)
 from orders.terms import CommandKind, OrderStatus, OrderType, Phase, Reason, Side
 
 BATCH_MAX = 1000

@@ -6,6 +6,7 @@ Tokens are made and revoked by accounts/sessions.py.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -23,6 +24,11 @@ class Trader:
     user_id: int
     account_id: int
     is_authenticated: bool = True
+
+
+def trader_of(request: Request) -> Trader:
+    """Tell who calls an operation that needs a caller."""
+    return cast("Trader", request.user)
 
 
 class TraderAuthentication(BaseAuthentication):

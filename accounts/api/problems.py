@@ -7,7 +7,15 @@ Which exception becomes which refusal is exchange/api/problems.py.
 
 from typing import Any
 
+from django.http import HttpRequest
+from rest_framework.request import Request
+
 from accounts.errors import DomainError, FieldError
+
+
+def request_id_of(request: HttpRequest | Request) -> str:
+    """Tell the name that RequestIdMiddleware gave the request."""
+    return getattr(request, "request_id", "")
 
 
 def problem_body(error: DomainError, request_id: str) -> dict[str, Any]:

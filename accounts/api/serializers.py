@@ -25,7 +25,7 @@ class ProblemSerializer(serializers.Serializer):
     code = serializers.ChoiceField(sorted(STATUS_OF_CODE))
     detail = serializers.CharField()
     request_id = serializers.CharField()
-    errors = FieldErrorSerializer(many=True)
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # a serializer's own errors are not wanted here
 
 
 class RegistrationRequestSerializer(serializers.Serializer):

@@ -319,7 +319,8 @@ def test_batch_of_a_thousand_fits_and_costs_one_query(client, django_assert_num_
 
 def test_orders_are_listed_newest_first_in_pages(client, django_assert_num_queries):
     ids = [place(client, quantity="0.1").json()["id"] for _ in range(5)]
-    seen, cursor = [], ""
+    seen: list[int] = []
+    cursor: str | None = ""
     while cursor is not None:
         with django_assert_num_queries(1):
             page = client.get(f"/api/v1/orders?limit=2{cursor and f'&cursor={cursor}'}").json()
@@ -396,7 +397,7 @@ def test_amendment_is_asked_for(client):
     placed = place(client).json()
     response = client.patch(f"/api/v1/orders/{placed['id']}", {"quantity": "0.5"}, format="json")
     assert (response.status_code, response.json()) == (202, placed)
-    assert Command.objects.order_by("id").last().payload == {"quantity": 50000}
+    assert Command.objects.get(kind="reduce").payload == {"quantity": 50000}
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def render_history(entry: HistoryEntry, order_id: int, rules: MarketRules) -> di
         case ["end", _, reason, lots]:
             pass
     return {
-        "source": entry.source,
+        "type": entry.type,
         "kind": entry.kind,
         "sequence": entry.sequence,
         "time": render_time(entry.time),

@@ -211,7 +211,7 @@ def test_fills_never_scan_the_trades(maker, taker):
     place(maker, "Sell", "1", "100")
     place(taker, "Buy", "1", "100")
     match()
-    order = Order.objects.first()
+    account_id = Order.objects.values_list("account_id", flat=True)[0]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO trades (market_id, sequence, ordinal, price, quantity, quote_amount, side, maker_order_id,"
@@ -220,7 +220,7 @@ def test_fills_never_scan_the_trades(maker, taker):
             " FROM generate_series(1, 20000) n"
         )
         cursor.execute("ANALYZE trades")
-        cursor.execute(f"EXPLAIN {_FILLS.format(maker='', taker='')}", {"account_id": order.account_id, "limit": 101})
+        cursor.execute(f"EXPLAIN {_FILLS.format(maker='', taker='')}", {"account_id": account_id, "limit": 101})
         plan = "\n".join(line for [line] in cursor.fetchall())
     assert "Seq Scan on trades" not in plan
 
@@ -262,7 +262,7 @@ def test_events_tell_an_orders_life_from_both_sides(maker, taker):
 
 
 def _life(order_id, client):
-    fields = ("source", "kind", "sequence", "price", "quantity", "liquidity", "reason")
+    fields = ("type", "kind", "sequence", "price", "quantity", "liquidity", "reason")
     results = read(f"orders/{order_id}/events", client)["results"]
     assert all(set(entry) == {*fields, "time"} for entry in results)
     return [tuple(entry[field] for field in fields) for entry in results]
