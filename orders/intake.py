@@ -396,7 +396,10 @@ def cancel(account_id: int, order_id: int) -> tuple[Order, int]:
 
 
 def ask_cancels(requests: Sequence[tuple[int, int]]) -> list[int | None]:
-    """Ask for the end of several (account id, order id) at once; returns the commands' ids, None for those not open."""
+    """Ask for the end of several (account id, order id), all different, at once.
+
+    Returns the commands' ids, None for an order that is not the account's or not open.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
