@@ -102,7 +102,9 @@ def _check_combination(
             reader.must_have(field, f"A Limit order needs a {field}.")
         reader.must_not_have("quote_quantity", "Only a Market Buy takes quote_quantity.")
         if post_only and time_in_force not in (None, TimeInForce.GTC):
-            reader.refuse("post_only", "invalid_value", f"A post-only order rests: it cannot be {time_in_force}.", value=True)
+            reader.refuse(
+                "post_only", "invalid_value", f"A post-only order rests: it cannot be {time_in_force}.", value=True
+            )
     else:
         reader.must_not_have("price", "A Market order takes no price.")
         if post_only:

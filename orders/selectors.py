@@ -30,17 +30,19 @@ def orders_of(
     market_id: int | None = None,
     side: Side | None = None,
     client_order_id: str | None = None,
+    before: int | None = None,
+    limit: int,
 ) -> QuerySet[Order]:
-    """Select the account's orders. One query by index; the caller orders by id and limits."""
+    """Select the account's newest orders below an id. One query by index."""
     filters = {
         "status__in": None if statuses is None else list(statuses),
         "market_id": market_id,
         "side": side,
         "client_order_id": client_order_id,
+        "id__lt": before,
     }
-    return Order.objects.filter(
-        account_id=account_id, **{name: value for name, value in filters.items() if value is not None}
-    )
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    return Order.objects.filter(account_id=account_id, **chosen).order_by("-id")[:limit]
 
 
 def orders_by_id(account_id: int, order_ids: Iterable[int]) -> dict[int, Order]:

@@ -1,7 +1,7 @@
 """Read what happened: books, trades, tickers, fills and the life of an order.
 
-The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index from the
-newest down. Public reads name no account; private ones are of one account.
+The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index
+from the newest down. Public reads name no account; private ones are of one account.
 Writing is trading/settlement.py's.
 """
 
@@ -47,7 +47,9 @@ _BOOK = """
 
 def read_book(market_id: int, depth: int) -> BookSnapshot:
     """Read the best levels of a market. One statement, hence one snapshot."""
-    sequence, bids, asks = 0, [], []
+    sequence = 0
+    bids: list[Level] = []
+    asks: list[Level] = []
     with connection.cursor() as cursor:
         cursor.execute(_BOOK, {"market_id": market_id, "depth": depth})
         for name, price, quantity in cursor.fetchall():
@@ -161,9 +163,12 @@ def fills_of(
         return [Fill._make(row) for row in cursor.fetchall()]
 
 
-def preventions_of(account_id: int) -> QuerySet[Prevention]:
-    """Select the self-trades that were prevented with an order of the account. One query."""
-    return Prevention.objects.filter(Q(maker_account_id=account_id) | Q(taker_account_id=account_id))
+def preventions_of(account_id: int, *, before: int | None, limit: int) -> QuerySet[Prevention]:
+    """Select the newest self-trades below an id that were prevented with an order of the account. One query."""
+    preventions = Prevention.objects.filter(Q(maker_account_id=account_id) | Q(taker_account_id=account_id))
+    if before is not None:
+        preventions = preventions.filter(id__lt=before)
+    return preventions.order_by("-id")[:limit]
 
 
 class HistoryEntry(NamedTuple):
@@ -172,7 +177,7 @@ class HistoryEntry(NamedTuple):
     `detail` is the event as the journal has it (trading/engine/events.py), empty for a command.
     """
 
-    source: str
+    type: str
     kind: str
     sequence: int | None
     time: datetime

@@ -1,7 +1,7 @@
 """Write markets and orders as the public API shows them.
 
-The law: one function writes an order, wherever it is shown; prices have the tick's decimals, quantities the lot's, amounts the
-quote asset's. An order is shown to its owner only.
+The law: one function writes an order, wherever it is shown; prices have the tick's decimals, quantities the lot's,
+amounts the quote asset's. An order is shown to its owner only.
 Reading is orders/selectors.py.
 """
 

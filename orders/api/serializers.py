@@ -1,8 +1,11 @@
 """Describe the shapes of orders/api for the OpenAPI schema.
 
-The law: these serializers document; they neither read nor check (orders/requests.py does) nor write (rendering.py does).
-Tests hold the views to them.
+The law: these serializers document; they neither read nor check (orders/requests.py does) nor write (rendering.py
+does). Tests hold the views to them.
 """
+
+from collections.abc import Iterable
+from enum import StrEnum
 
 from rest_framework import serializers
 
@@ -10,11 +13,11 @@ from accounts.api.serializers import ProblemSerializer
 from orders.terms import OrderStatus, OrderType, Phase, Reason, SelfTradePrevention, Side, TimeInForce
 
 
-def terms(values: type) -> list[str]:
+def terms(values: Iterable[StrEnum]) -> list[str]:
     return [str(value) for value in values]
 
 
-DECIMAL = {"help_text": "A decimal."}
+DECIMAL = "A decimal."
 
 
 class TimeSerializer(serializers.Serializer):
@@ -25,8 +28,8 @@ class MarketSerializer(serializers.Serializer):
     symbol = serializers.CharField()
     base = serializers.CharField()
     quote = serializers.CharField()
-    tick_size = serializers.CharField(**DECIMAL)
-    lot_size = serializers.CharField(**DECIMAL)
+    tick_size = serializers.CharField(help_text=DECIMAL)
+    lot_size = serializers.CharField(help_text=DECIMAL)
     min_quantity = serializers.CharField(allow_null=True, help_text="Null: no limit.")
     max_quantity = serializers.CharField(allow_null=True, help_text="Null: no limit.")
     min_notional = serializers.CharField(allow_null=True, help_text="Null: no limit.")
@@ -46,7 +49,7 @@ class NewOrderSerializer(serializers.Serializer):
     symbol = serializers.CharField()
     side = serializers.ChoiceField(terms(Side))
     order_type = serializers.ChoiceField(terms(OrderType))
-    quantity = serializers.CharField(required=False, allow_null=True, **DECIMAL)
+    quantity = serializers.CharField(required=False, allow_null=True, help_text=DECIMAL)
     quote_quantity = serializers.CharField(required=False, allow_null=True, help_text="Market Buy, not with quantity.")
     price = serializers.CharField(required=False, allow_null=True, help_text="Of a Limit order.")
     time_in_force = serializers.ChoiceField(terms(TimeInForce), required=False, allow_null=True)

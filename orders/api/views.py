@@ -1,21 +1,23 @@
 """Serve markets and orders.
 
-The law: a view reads the request, makes one call and renders. A 2xx on an order means that it is on disk; it says nothing of
-the match, unless the caller asked to wait for it.
+The law: a view reads the request, makes one call and renders. A 2xx on an order means that it is on disk; it says
+nothing of the match, unless the caller asked to wait for it.
 Reading a body is orders/requests.py, judging and writing orders/intake.py.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.problems import problem_body
+from accounts.api.authentication import trader_of
+from accounts.api.lists import ListView
+from accounts.api.problems import problem_body, request_id_of
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, term_reader, text_reader
 from accounts.errors import DomainError, FieldError
@@ -33,7 +35,7 @@ _read_side = term_reader(Side)
 _read_one_status = term_reader(OrderStatus)
 _STATUS_GROUPS = {"open": OPEN_STATUSES, "closed": CLOSED_STATUSES, "all": None}
 
-WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (at most {intake.WAIT_MAX_MS}).", schema=int)
+WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (0-{intake.WAIT_MAX_MS}).", schema=int)
 
 
 class TimeView(APIView):
@@ -73,7 +75,7 @@ class MarketView(APIView):
         return Response(render_market(selectors.market_with_state(rules_of_symbol(symbol))))
 
 
-class OrdersView(GenericAPIView):
+class OrdersView(ListView):
     serializer_class = serializers.OrderSerializer
 
     @extend_schema(
@@ -95,15 +97,15 @@ class OrdersView(GenericAPIView):
         side = reader.optional("side", _read_side)
         client_order_id = reader.optional("client_order_id", read_client_order_id)
         reader.raise_faults()
-        orders = selectors.orders_of(
-            request.user.account_id,
+        select = partial(
+            selectors.orders_of,
+            trader_of(request).account_id,
             statuses=statuses,
             market_id=None if symbol is None else rules_of_symbol(symbol).market_id,
             side=side,
             client_order_id=client_order_id,
         )
-        page = self.paginator.paginate_queryset(orders, request)
-        return self.get_paginated_response([render_order(order, rules_of_market(order.market_id)) for order in page])
+        return self.answer_page(request, select, lambda order: render_order(order, rules_of_market(order.market_id)))
 
     @extend_schema(
         operation_id="place_order",
@@ -120,7 +122,7 @@ class OrdersView(GenericAPIView):
     def post(self, request: Request) -> Response:
         wait = _wait_of(request)
         order = read_new_order(request.data)
-        (outcome,) = intake.place(request.user.account_id, [order])
+        (outcome,) = intake.place(trader_of(request).account_id, [order])
         if isinstance(outcome, DomainError):
             raise outcome
         placed = outcome.order
@@ -143,7 +145,7 @@ class OrdersView(GenericAPIView):
         wait = reader.optional("wait", _read_wait)
         reader.finish()
         market_id = None if symbol is None else rules_of_symbol(symbol).market_id
-        command_ids = intake.cancel_all(request.user.account_id, market_id)
+        command_ids = intake.cancel_all(trader_of(request).account_id, market_id)
         if wait and command_ids:
             intake.wait_until_taken(command_ids, wait)
         return Response({"requested": len(command_ids)}, status=202)
@@ -162,7 +164,7 @@ class OrderTestView(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        return Response(render_test(intake.test_order(request.user.account_id, read_new_order(request.data))))
+        return Response(render_test(intake.test_order(trader_of(request).account_id, read_new_order(request.data))))
 
 
 class OrderBatchView(APIView):
@@ -177,13 +179,13 @@ class OrderBatchView(APIView):
     )
     def post(self, request: Request) -> Response:
         wait = _wait_of(request)
-        outcomes = _place_bodies(request.user.account_id, _read_batch(request.data))
+        outcomes = _place_bodies(trader_of(request).account_id, _read_batch(request.data))
         placed = [outcome for outcome in outcomes if isinstance(outcome, intake.Placed)]
         taken = {}
         if wait and placed:
             intake.wait_until_taken([one.command_id for one in placed if one.command_id is not None], wait)
-            taken = selectors.orders_by_id(request.user.account_id, [one.order.id for one in placed])
-        request_id = request._request.request_id
+            taken = selectors.orders_by_id(trader_of(request).account_id, [one.order.id for one in placed])
+        request_id = request_id_of(request)
         return Response({"results": [_render_outcome(outcome, taken, request_id) for outcome in outcomes]})
 
 
@@ -233,7 +235,7 @@ class OrderView(APIView):
         responses={200: serializers.OrderSerializer, **problems(401, 404, 503)},
     )
     def get(self, request: Request, order_id: int) -> Response:
-        order = intake.own_order(request.user.account_id, order_id)
+        order = intake.own_order(trader_of(request).account_id, order_id)
         return Response(render_order(order, rules_of_market(order.market_id)))
 
     @extend_schema(
@@ -247,7 +249,7 @@ class OrderView(APIView):
     def patch(self, request: Request, order_id: int) -> Response:
         wait = _wait_of(request)
         amendment = read_amendment(request.data)
-        order, command_id = intake.reduce(request.user.account_id, order_id, amendment)
+        order, command_id = intake.reduce(trader_of(request).account_id, order_id, amendment)
         return _answer_asked(order, command_id, wait)
 
     @extend_schema(
@@ -259,7 +261,7 @@ class OrderView(APIView):
     )
     def delete(self, request: Request, order_id: int) -> Response:
         wait = _wait_of(request)
-        order, command_id = intake.cancel(request.user.account_id, order_id)
+        order, command_id = intake.cancel(trader_of(request).account_id, order_id)
         return _answer_asked(order, command_id, wait)
 
 

@@ -1,7 +1,7 @@
 """Write books, trades, tickers, fills and histories as the public API shows them.
 
-The law: what is public (books, trades, tickers) names no account and no order; what is private goes to its owner only, and the
-two share no function. Prices have the tick's decimals, quantities the lot's, amounts their asset's.
+The law: what is public (books, trades, tickers) names no account and no order; what is private goes to its owner
+only, and the two share no function. Prices have the tick's decimals, quantities the lot's, amounts their asset's.
 Reading is trading/selectors.py.
 """
 
@@ -108,7 +108,7 @@ def render_history(entry: HistoryEntry, order_id: int, rules: MarketRules) -> di
         case ["end", _, reason, lots]:
             pass
     return {
-        "source": entry.source,
+        "type": entry.type,
         "kind": entry.kind,
         "sequence": entry.sequence,
         "time": render_time(entry.time),

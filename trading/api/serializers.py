@@ -9,7 +9,7 @@ from rest_framework import serializers
 from orders.api.serializers import terms
 from orders.terms import CommandKind, Reason, SelfTradePrevention, Side
 
-LEVELS = {"help_text": "[price, quantity] of each level, best first."}
+LEVELS = "[price, quantity] of each level, best first."
 LIQUIDITY = ["Maker", "Taker"]
 EVENT_KINDS = ["rest", "trade", "prevent", "end"]
 
@@ -24,8 +24,8 @@ class LevelField(serializers.ListField):
 class BookSerializer(serializers.Serializer):
     symbol = serializers.CharField()
     sequence = serializers.IntegerField(help_text="Of the last command the engine has taken.")
-    bids = serializers.ListField(child=LevelField(), **LEVELS)
-    asks = serializers.ListField(child=LevelField(), **LEVELS)
+    bids = serializers.ListField(child=LevelField(), help_text=LEVELS)
+    asks = serializers.ListField(child=LevelField(), help_text=LEVELS)
 
 
 class TradeSerializer(serializers.Serializer):
@@ -86,7 +86,7 @@ class PreventionSerializer(serializers.Serializer):
 
 
 class HistoryEntrySerializer(serializers.Serializer):
-    source = serializers.ChoiceField(["command", "event"])
+    type = serializers.ChoiceField(["command", "event"])
     kind = serializers.ChoiceField([*terms(CommandKind), *EVENT_KINDS], help_text="reduce is both.")
     sequence = serializers.IntegerField(allow_null=True, help_text="Null while the engine has not taken it.")
     time = serializers.DateTimeField(help_text="When a command was accepted, or an event happened.")

@@ -1,18 +1,19 @@
 """Serve what happened: public market data, and a trader's own fills.
 
-The law: a view reads the request, makes one call and renders. Public views look at no credentials, so nothing in them can
-depend on who asks.
+The law: a view reads the request, makes one call and renders. Public views look at no credentials, so nothing in them
+can depend on who asks.
 Reading is trading/selectors.py; streams are trading/feed.py's.
 """
 
 from functools import partial
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.authentication import trader_of
+from accounts.api.lists import ListView
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, read_id, text_reader
 from orders.intake import own_order
@@ -110,7 +111,7 @@ class TickersView(APIView):
         return Response({"results": [render_ticker(ticker, rules_of_market(ticker.market_id)) for ticker in tickers]})
 
 
-class FillsView(GenericAPIView):
+class FillsView(ListView):
     """The caller's sides of trades, newest first."""
 
     serializer_class = serializers.FillSerializer
@@ -127,12 +128,11 @@ class FillsView(GenericAPIView):
         order_id = reader.optional("order_id", read_id)
         reader.raise_faults()
         market_id = None if symbol is None else rules_of_symbol(symbol).market_id
-        select = partial(selectors.fills_of, request.user.account_id, market_id=market_id, order_id=order_id)
-        fills = self.paginator.select_page(request, select)
-        return self.get_paginated_response([render_fill(fill, rules_of_market(fill.market_id)) for fill in fills])
+        select = partial(selectors.fills_of, trader_of(request).account_id, market_id=market_id, order_id=order_id)
+        return self.answer_page(request, select, lambda fill: render_fill(fill, rules_of_market(fill.market_id)))
 
 
-class PreventionsView(GenericAPIView):
+class PreventionsView(ListView):
     """Trades with themselves that the caller was kept from, newest first."""
 
     serializer_class = serializers.PreventionSerializer
@@ -143,10 +143,8 @@ class PreventionsView(GenericAPIView):
         responses={200: serializers.PreventionSerializer(many=True), **problems(400, 401, 503)},
     )
     def get(self, request: Request) -> Response:
-        page = self.paginator.paginate_queryset(selectors.preventions_of(request.user.account_id), request)
-        return self.get_paginated_response(
-            [render_prevention(prevention, rules_of_market(prevention.market_id)) for prevention in page]
-        )
+        select = partial(selectors.preventions_of, trader_of(request).account_id)
+        return self.answer_page(request, select, lambda row: render_prevention(row, rules_of_market(row.market_id)))
 
 
 class OrderEventsView(APIView):
@@ -158,7 +156,7 @@ class OrderEventsView(APIView):
         responses={200: serializers.HistorySerializer, **problems(401, 404, 503)},
     )
     def get(self, request: Request, order_id: int) -> Response:
-        order = own_order(request.user.account_id, order_id)
+        order = own_order(trader_of(request).account_id, order_id)
         rules = rules_of_market(order.market_id)
         history = selectors.read_history(order)
         return Response({"results": [render_history(entry, order.id, rules) for entry in history]})
