@@ -292,7 +292,7 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} {self.side} {self.quantity} in {self.market_id}"
+        return f"{self.side} order {self.id}"
 
 
 class Command(models.Model):
