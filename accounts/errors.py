@@ -18,6 +18,8 @@ STATUS_OF_CODE = {
     "account_frozen": 403,
     "not_found": 404,
     "unknown_symbol": 404,
+    "method_not_allowed": 405,
+    "not_acceptable": 406,
     "duplicate_client_order_id": 409,
     "order_not_open": 409,
     "too_large": 413,
@@ -33,6 +35,8 @@ STATUS_OF_CODE = {
     "market_halted": 422,
     "order_type_not_allowed": 422,
     "too_many_open_orders": 422,
+    "rate_limited": 429,
+    "internal_error": 500,
     "unavailable": 503,
 }
 

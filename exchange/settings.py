@@ -128,11 +128,13 @@ SIMPLE_JWT = {
 }
 
 # --- API -------------------------------------------------------------------------------------------
+# A batch of 1,000 orders with every field given is some 400 kB.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.TraderAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["exchange.api.rendering.MsgspecRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["exchange.api.parsing.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "exchange.api.pagination.IdCursorPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "exchange.api.problems.problem_response",
@@ -161,6 +163,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_keepalive": True, "health_check_interval": 10}
+
+CELERY_BEAT_SCHEDULE = {
+    "keep-matching": {"task": "trading.tasks.keep_matching", "schedule": 10.0, "options": {"expires": 10}},
+}
 
 # --- pages, time, logs -----------------------------------------------------------------------------
 STATIC_URL = "static/"

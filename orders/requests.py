@@ -5,19 +5,22 @@ Only shape is judged here; the market's rules are orders/rules.py, funds and pha
 """
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any
 
-from accounts.errors import DomainError, FieldError
+from accounts.bodies import BodyReader, read_flag, term_reader, text_reader
+from accounts.errors import refusal
 from accounts.numbers import EXACT, parse_positive
 from orders.terms import OrderType, SelfTradePrevention, Side, TimeInForce
 
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
-_Term = TypeVar("_Term", bound=StrEnum)
+_read_symbol = text_reader(40)
+_read_side = term_reader(Side)
+_read_order_type = term_reader(OrderType)
+_read_time_in_force = term_reader(TimeInForce)
+_read_self_trade_prevention = term_reader(SelfTradePrevention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,16 @@ class Amendment:
 def read_new_order(body: Any) -> NewOrder:
     """Read the body of one order. Raises one DomainError that names every fault."""
     reader = BodyReader(body)
-    symbol = reader.required("symbol", _read_text)
-    side = reader.required("side", term_reader(Side))
-    order_type = reader.required("order_type", term_reader(OrderType))
-    time_in_force = reader.optional("time_in_force", term_reader(TimeInForce))
+    symbol = reader.required("symbol", _read_symbol)
+    side = reader.required("side", _read_side)
+    order_type = reader.required("order_type", _read_order_type)
+    time_in_force = reader.optional("time_in_force", _read_time_in_force)
     price = reader.optional("price", parse_positive)
     quantity = reader.optional("quantity", parse_positive)
     quote_quantity = reader.optional("quote_quantity", parse_positive)
-    post_only = reader.optional("post_only", _read_flag)
-    client_order_id = reader.optional("client_order_id", _read_client_order_id)
-    prevention = reader.optional("self_trade_prevention", term_reader(SelfTradePrevention))
+    post_only = reader.optional("post_only", read_flag)
+    client_order_id = reader.optional("client_order_id", read_client_order_id)
+    prevention = reader.optional("self_trade_prevention", _read_self_trade_prevention)
     reader.finish()
     _check_combination(reader, side, order_type, time_in_force, post_only)
     default = TimeInForce.IOC if order_type is OrderType.MARKET else TimeInForce.GTC
@@ -90,7 +93,7 @@ def read_new_order(body: Any) -> NewOrder:
 
 
 def _check_combination(
-    reader: "BodyReader", side: Side, order_type: OrderType, time_in_force: TimeInForce | None, post_only: bool | None
+    reader: BodyReader, side: Side, order_type: OrderType, time_in_force: TimeInForce | None, post_only: bool | None
 ) -> None:
     """Check which fields go with the order type."""
     if order_type is OrderType.LIMIT:
@@ -126,99 +129,9 @@ def read_amendment(body: Any) -> Amendment:
     return Amendment(quantity)
 
 
-class BodyReader:
-    """Take fields out of a JSON object one by one, and gather what is wrong with them."""
-
-    def __init__(self, body: Any) -> None:
-        if not isinstance(body, Mapping):
-            raise DomainError("malformed", "The body must be a JSON object.")
-        self._body = body
-        self._known: set[str] = set()
-        self._faults: list[FieldError] = []
-
-    def has(self, field: str) -> bool:
-        return self._body.get(field) is not None
-
-    def take(self, field: str) -> Any:
-        self._known.add(field)
-        return self._body.get(field)
-
-    def optional(self, field: str, read: Callable[[str, Any], Any]) -> Any:
-        """Read a field that may be absent or null: then None."""
-        value = self.take(field)
-        if value is None:
-            return None
-        try:
-            return read(field, value)
-        except DomainError as error:
-            self._faults.extend(error.errors)
-            return None
-
-    def required(self, field: str, read: Callable[[str, Any], Any]) -> Any:
-        """Read a field that must be there. What it returns after a fault is never used: finish() raises."""
-        self.must_have(field, f"{field} is required.")
-        return self.optional(field, read)
-
-    def must_have(self, field: str, message: str) -> None:
-        if not self.has(field):
-            self.refuse(field, "missing_field", message)
-
-    def must_not_have(self, field: str, message: str) -> None:
-        if self.has(field):
-            self.refuse(field, "invalid_value", message, value=str(self._body[field])[:64])
-
-    def refuse(self, field: str, code: str, message: str, *, limit: Any = None, value: Any = None) -> None:
-        self._faults.append(FieldError(field, code, message, limit, value))
-
-    def finish(self) -> None:
-        """Name the fields nobody asked for, and raise if anything was wrong."""
-        for field in self._body:
-            if field not in self._known:
-                name = str(field)[:64]
-                self.refuse(name, "unknown_field", f"There is no field {name} here.")
-        self.raise_faults()
-
-    def raise_faults(self) -> None:
-        if self._faults:
-            first = self._faults[0]
-            raise DomainError(first.code, first.message, self._faults)
-
-
-def term_reader(terms: type[_Term]) -> Callable[[str, Any], _Term]:
-    """Make a reader of one of an enum's values, in any letter case."""
-    by_name = {str(term).lower(): term for term in terms}
-    allowed = [str(term) for term in terms]
-
-    def read(field: str, value: Any) -> _Term:
-        term = by_name.get(value.lower()) if isinstance(value, str) else None
-        if term is None:
-            message = f"{field} must be one of {', '.join(allowed)}."
-            raise DomainError(
-                "invalid_value", message, [FieldError(field, "invalid_value", message, allowed, str(value)[:64])]
-            )
-        return term
-
-    return read
-
-
-def _read_text(field: str, value: Any) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 40:
-        message = f"{field} must be a string of 1 to 40 characters."
-        raise DomainError("invalid_value", message, [FieldError(field, "invalid_value", message, 40, str(value)[:64])])
-    return value
-
-
-def _read_flag(field: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        message = f"{field} must be true or false."
-        raise DomainError(
-            "invalid_value", message, [FieldError(field, "invalid_value", message, [True, False], str(value)[:64])]
-        )
-    return value
-
-
-def _read_client_order_id(field: str, value: Any) -> str:
+def read_client_order_id(field: str, value: Any) -> str:
+    """Read the id a client gives an order."""
     if not isinstance(value, str) or not _CLIENT_ORDER_ID.fullmatch(value):
         message = f"{field} must be 1 to 64 of A-Z a-z 0-9 . _ : / -"
-        raise DomainError("invalid_value", message, [FieldError(field, "invalid_value", message, 64, str(value)[:80])])
+        raise refusal("invalid_value", field, message, limit=64, value=str(value)[:80])
     return value

@@ -59,12 +59,13 @@ class Level:
 class BookSide:
     """One side's levels."""
 
-    __slots__ = ("_heap", "_levels", "_sign")
+    __slots__ = ("_empty", "_heap", "_levels", "_sign")
 
     def __init__(self, side: Side) -> None:
         self._sign = -1 if side is Side.BUY else 1
         self._levels: dict[int, Level] = {}
         self._heap: list[int] = []
+        self._empty = 0
 
     def key(self, price: int) -> int:
         return self._sign * price
@@ -77,12 +78,14 @@ class BookSide:
             if level.count:
                 return level
             del self._levels[heappop(heap)]
+            self._empty -= 1
         return None
 
     def levels(self) -> Iterator[Level]:
         """Walk the levels that have an order, best first."""
-        for key in sorted(self._levels):
-            level = self._levels[key]
+        heap = self._heap.copy()
+        while heap:
+            level = self._levels[heappop(heap)]
             if level.count:
                 yield level
 
@@ -94,7 +97,7 @@ class BookSide:
             level = self._levels[key] = Level(key, price)
             heappush(self._heap, key)
         elif not level.count:
-            level.queue.clear()
+            self._empty -= 1
         level.queue.append(order)
         level.count += 1
         level.total += order.left
@@ -110,16 +113,15 @@ class BookSide:
         level.count -= 1
         if not level.count:
             level.queue.clear()
-            self._prune()
+            self._empty += 1
+            if self._empty > PRUNE_SLACK and 2 * self._empty > len(self._heap):
+                self._prune()
         elif len(level.queue) > 2 * level.count + SWEEP_SLACK:
             level.queue = deque(level.living())
 
     def _prune(self) -> None:
-        """Drop emptied levels once they outnumber the others, else each far price ever used would stay for good."""
-        if len(self._heap) < PRUNE_SLACK or len(self._heap) & (PRUNE_SLACK - 1):
-            return
-        living = [key for key, level in self._levels.items() if level.count]
-        if len(self._heap) > 2 * len(living) + PRUNE_SLACK:
-            self._levels = {key: self._levels[key] for key in living}
-            self._heap = living
-            heapify(self._heap)
+        """Drop the emptied levels, else each far price ever used would stay for good."""
+        self._levels = {key: level for key, level in self._levels.items() if level.count}
+        self._heap = list(self._levels)
+        heapify(self._heap)
+        self._empty = 0

@@ -58,26 +58,28 @@ class Engine:
             return [_ended(order, Reason.FOK_UNFILLABLE, order.quantity)]
         events: list[Event] = []
         left, reason = self._take(order, opposite, events)
-        if reason is None and left and order.time_in_force is TimeInForce.GTC and not order.market:
+        if left == 0:
+            events.append(_ended(order, None, 0))
+        elif reason is None and left is not None and order.time_in_force is TimeInForce.GTC and not order.market:
             assert order.quantity is not None
             resting = RestingOrder(order.order_id, order.owner, order.side, order.quantity, left, sequence, len(events))
             self.restore(resting, order.price)
             events.append(Rested("rest", order.order_id, order.side, order.price, left))
         else:
-            events.append(_ended(order, reason if reason or not left else _remainder_reason(order, opposite), left))
+            events.append(_ended(order, reason or _remainder_reason(order, opposite), left))
         return events
 
     def _take(self, order: NewOrder, opposite: BookSide, events: list[Event]) -> tuple[int | None, Reason | None]:
         """Walk the other side as far as the order may; returns the lots left, and why it must end if it must.
 
-        An order with a budget has no lots left to count: None is left while its budget would still buy a lot, 0 after.
+        An order with a budget has no lots to count: it has None left, or 0 once it has bought and its rest buys no lot.
         """
         limit = opposite.key(order.price)
         left, budget = order.quantity, order.budget
-        while left != 0:
+        while left != 0 and budget != 0:
             level = opposite.best()
             if level is None or level.key > limit:
-                break
+                return left, None
             price = level.price
             wanted = left if budget is None else budget // price
             assert wanted is not None
@@ -98,7 +100,7 @@ class Engine:
                 budget -= quantity * price
             else:
                 left = wanted - quantity
-        return left, None
+        return 0, None
 
     def _cancel(self, sequence: int, command: Cancel) -> list[Event]:
         order = self.orders.get(command.order_id)

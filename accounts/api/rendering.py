@@ -1,0 +1,78 @@
+"""Write accounts, balances and ledger entries as the public API shows them.
+
+The law: an amount is a string with its asset's scale; a time is RFC 3339. Only the owner ever sees these.
+Reading is accounts/selectors.py.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from typing import Any
+
+from rest_framework.renderers import BaseRenderer
+
+from accounts.models import Account, Balance
+from accounts.numbers import render
+from accounts.selectors import LedgerEntry
+from accounts.times import render_time
+
+LEDGER_FIELDS = ("id", "asset", "amount", "kind", "reference", "created_at")
+
+
+def render_account(account: Account) -> dict[str, Any]:
+    assert account.user is not None
+    return {
+        "id": account.id,
+        "email": account.user.email,
+        "status": account.status,
+        "fee_tier": account.fee_tier,
+        "limits": {"max_open_orders": account.max_open_orders},
+    }
+
+
+def render_balance(balance: Balance) -> dict[str, Any]:
+    scale = balance.asset.scale
+    return {
+        "asset": balance.asset.code,
+        "available": render(balance.available, scale),
+        "held": render(balance.held, scale),
+        "total": render(balance.total, scale),
+    }
+
+
+def render_entry(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "asset": entry.asset,
+        "amount": render(entry.amount, entry.scale),
+        "kind": entry.kind,
+        "reference": entry.reference if entry.trade_id is None else str(entry.trade_id),
+        "created_at": render_time(entry.created_at),
+    }
+
+
+class LedgerCSVRenderer(BaseRenderer):
+    """Write the results of a page as CSV (RFC 4180); where the next page starts is in the X-Next-Cursor header."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> str:
+        return _write_csv(data["results"])
+
+
+def _write_csv(entries: Iterable[dict[str, Any]]) -> str:
+    text = StringIO()
+    rows = csv.DictWriter(text, LEDGER_FIELDS)
+    rows.writeheader()
+    for entry in entries:
+        rows.writerow({**entry, "reference": _no_formula(entry["reference"])})
+    return text.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    """Keep a spreadsheet from running free text that looks like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

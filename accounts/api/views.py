@@ -1,0 +1,178 @@
+"""Serve accounts: registration, sessions, and what an account owns.
+
+The law: a view reads the request, makes one call and renders; it decides nothing.
+Rules are in accounts/registration.py, sessions.py and selectors.py.
+"""
+
+from functools import partial
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from accounts import selectors
+from accounts.api import serializers
+from accounts.api.rendering import LedgerCSVRenderer, render_account, render_balance, render_entry
+from accounts.api.schema import problems, query
+from accounts.bodies import BodyReader, secret_reader, term_reader, text_reader
+from accounts.errors import DomainError, refusal
+from accounts.models import TransferKind
+from accounts.registration import PASSWORD_LENGTH_MAX, register_trader
+from accounts.sessions import end_session, open_session, renew_session
+
+_read_email = text_reader(254)
+_read_password = secret_reader(PASSWORD_LENGTH_MAX)
+_read_token = secret_reader(4096)
+_read_code = text_reader(16)
+_read_kind = term_reader(TransferKind)
+
+
+class RegisterView(APIView):
+    """Register as a trader. No confirmation is needed to trade."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="register",
+        tags=["authentication"],
+        request=serializers.RegistrationRequestSerializer,
+        responses={201: serializers.RegistrationSerializer, **problems(400, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        reader = BodyReader(request.data)
+        email = reader.required("email", _read_email)
+        password = reader.required("password", _read_password)
+        reader.finish()
+        user, account = register_trader(email=email, password=password)
+        return Response({"user_id": user.id, "account_id": account.id, "email": user.email}, status=201)
+
+
+class TokenView(APIView):
+    """Sign in: an access token for 15 minutes, and a refresh token for 7 days."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="sign_in",
+        tags=["authentication"],
+        request=serializers.TokenRequestSerializer,
+        responses={200: serializers.TokensSerializer, **problems(400, 401, 403, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        reader = BodyReader(request.data)
+        email = reader.required("email", _read_email)
+        password = reader.required("password", _read_password)
+        reader.optional("otp", _refuse_otp)
+        reader.finish()
+        return Response(open_session(email=email, password=password)._asdict())
+
+
+class TokenRefreshView(APIView):
+    """Trade a refresh token for a new pair; the old one works no more."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="refresh_tokens",
+        tags=["authentication"],
+        request=serializers.RefreshRequestSerializer,
+        responses={200: serializers.TokensSerializer, **problems(400, 401, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        return Response(renew_session(refresh=_read_refresh(request))._asdict())
+
+
+class LogoutView(APIView):
+    """Revoke a refresh token. The access token runs out by itself."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="sign_out",
+        tags=["authentication"],
+        request=serializers.RefreshRequestSerializer,
+        responses={204: OpenApiResponse(description="Revoked."), **problems(400, 401, 413, 415, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        end_session(refresh=_read_refresh(request))
+        return Response(status=204)
+
+
+def _read_refresh(request: Request) -> str:
+    reader = BodyReader(request.data)
+    refresh: str = reader.required("refresh", _read_token)
+    reader.finish()
+    return refresh
+
+
+def _refuse_otp(field: str, value: object) -> None:
+    """Refuse a one-time password rather than ignore it: no account has a second factor to check it with."""
+    raise refusal("invalid_value", field, "No second factor is set up: leave otp out.")
+
+
+class AccountView(APIView):
+    """The caller's account."""
+
+    @extend_schema(
+        operation_id="get_account",
+        tags=["account"],
+        responses={200: serializers.AccountSerializer, **problems(401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        account = selectors.account_of_trader(request.user.account_id)
+        if account is None:
+            raise DomainError("not_found", "There is no such account any more.")
+        return Response(render_account(account))
+
+
+class BalancesView(APIView):
+    """What the account owns: free to use, and held for its open orders."""
+
+    @extend_schema(
+        operation_id="list_balances",
+        tags=["account"],
+        responses={200: serializers.BalancesSerializer, **problems(401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        balances = selectors.balances_of(request.user.account_id)
+        return Response({"results": [render_balance(balance) for balance in balances]})
+
+
+class LedgerView(GenericAPIView):
+    """All that moved in or out of the account, newest first; as CSV too, the next page's cursor in X-Next-Cursor."""
+
+    renderer_classes = (*api_settings.DEFAULT_RENDERER_CLASSES, LedgerCSVRenderer)
+    serializer_class = serializers.LedgerEntrySerializer
+
+    @extend_schema(
+        operation_id="list_ledger",
+        tags=["account"],
+        parameters=[
+            query("asset", "Only this asset, e.g. USD."),
+            query("kind", "Only this kind.", enum=TransferKind.values),
+        ],
+        responses={200: serializers.LedgerEntrySerializer(many=True), **problems(400, 401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        reader = BodyReader(request.query_params.dict())
+        code = reader.optional("asset", _read_code)
+        kind = reader.optional("kind", _read_kind)
+        reader.raise_faults()
+        asset = None if code is None else selectors.asset_of_code(code)
+        if code is not None and asset is None:
+            raise refusal("invalid_value", "asset", f"There is no asset {code}.", value=code)
+        select = partial(
+            selectors.ledger_of, request.user.account_id, asset_id=asset.id if asset else None, kind=kind and str(kind)
+        )
+        entries = self.paginator.select_page(request, select)
+        response = self.get_paginated_response([render_entry(entry) for entry in entries])
+        if self.paginator.next_cursor is not None:
+            response["X-Next-Cursor"] = self.paginator.next_cursor
+        return response

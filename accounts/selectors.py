@@ -1,0 +1,74 @@
+"""Read what an account is and owns.
+
+The law: every read is of one account, in an explicit order, and costs what its docstring says.
+Writing is accounts/ledger.py's; shapes are accounts/api/'s.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from accounts.models import Account, Asset, Balance
+
+
+class LedgerEntry(NamedTuple):
+    """A transfer as one account sees it: what came in is positive, what went out negative."""
+
+    id: int
+    asset: str
+    scale: int
+    amount: Decimal
+    kind: str
+    trade_id: int | None
+    reference: str
+    created_at: datetime
+
+
+# Each half walks its own index, transfers_debit or transfers_credit, from the newest down, and stops at the limit.
+_LEDGER = """
+    SELECT entry.id, assets.code, assets.scale, entry.amount, entry.kind, entry.trade_id, entry.reference,
+        entry.created_at
+    FROM (
+        (
+            SELECT id, asset_id, -amount AS amount, kind, trade_id, reference, created_at
+            FROM transfers WHERE debit_account_id = %(account_id)s {conditions}
+            ORDER BY id DESC LIMIT %(limit)s
+        ) UNION ALL (
+            SELECT id, asset_id, amount, kind, trade_id, reference, created_at
+            FROM transfers WHERE credit_account_id = %(account_id)s {conditions}
+            ORDER BY id DESC LIMIT %(limit)s
+        )
+        ORDER BY id DESC LIMIT %(limit)s
+    ) entry JOIN assets ON assets.id = entry.asset_id
+    ORDER BY entry.id DESC
+"""
+
+
+def account_of_trader(account_id: int) -> Account | None:
+    """Return the account with its user. One query."""
+    return Account.objects.select_related("user").filter(id=account_id).first()
+
+
+def asset_of_code(code: str) -> Asset | None:
+    """Return the asset of that code, in any letter case. One query."""
+    return Asset.objects.filter(code=code.upper()).first()
+
+
+def balances_of(account_id: int) -> QuerySet[Balance]:
+    """Select the account's balances by asset code, with their assets. One query."""
+    return Balance.objects.filter(account_id=account_id).select_related("asset").order_by("asset__code")
+
+
+def ledger_of(
+    account_id: int, *, asset_id: int | None = None, kind: str | None = None, before: int | None = None, limit: int
+) -> list[LedgerEntry]:
+    """Read the account's newest transfers below an id. One query: two limited index scans."""
+    filters = {"asset_id": asset_id, "kind": kind, "before": before}
+    conditions = {"asset_id": "asset_id = %(asset_id)s", "kind": "kind = %(kind)s", "before": "id < %(before)s"}
+    chosen = "".join(f" AND {conditions[name]}" for name, value in filters.items() if value is not None)
+    with connection.cursor() as cursor:
+        cursor.execute(_LEDGER.format(conditions=chosen), {"account_id": account_id, "limit": limit, **filters})
+        return [LedgerEntry._make(row) for row in cursor.fetchall()]

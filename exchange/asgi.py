@@ -1,0 +1,9 @@
+"""Serve the exchange over ASGI: pages, and everything that WSGI serves too (process `frontend`)."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
+application = ProtocolTypeRouter({"http": get_asgi_application()})

@@ -1,0 +1,14 @@
+"""Make the Celery application: the matching loop's dedicated queues, and the beat that keeps them going.
+
+The law: `matching.<shard>` has one worker with one thread; everything else runs on `default`.
+"""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
+
+app = Celery("exchange")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,77 @@
+"""bin/run's promises: it says what is wrong before it starts anything, and leaves nothing running."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exchange.embedded import sole_owner
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def run(var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "exchange.run"],
+        env={**os.environ, "EXCHANGE_VAR": str(var), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize("variable", ["API_PORT", "FRONTEND_PORT", "FLOWER_PORT"])
+def test_taken_port_is_named_before_anything_starts(var: Path, taken_port: int, variable: str) -> None:
+    done = run(
+        var, **{"API_PORT": "18080", "FRONTEND_PORT": "18081", "FLOWER_PORT": "18082", variable: str(taken_port)}
+    )
+    assert done.returncode == 1
+    assert f"Port {taken_port} on 127.0.0.1 cannot be used" in done.stderr
+    assert f"Set {variable} to another one." in done.stderr
+    assert not (var / "postgres").exists()
+
+
+def test_two_processes_cannot_share_a_port(var: Path) -> None:
+    done = run(var, API_PORT="18080", FRONTEND_PORT="18080")
+    assert done.returncode == 1
+    assert "Set FRONTEND_PORT to another one." in done.stderr
+
+
+def test_port_that_is_none_is_named(var: Path) -> None:
+    done = run(var, FLOWER_PORT="http")
+    assert (done.returncode, done.stderr) == (1, "FLOWER_PORT must be a port number, not 'http'.\n")
+
+
+def test_second_run_on_the_same_folder_is_refused(var: Path) -> None:
+    with sole_owner(var):
+        done = run(var)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Process {os.getpid()} already runs {var}.")
+
+
+def test_processes_of_a_killed_run_are_stopped_by_the_next(var: Path, taken_port: int) -> None:
+    leftover = subprocess.Popen(["sleep", "60"], env={**os.environ, "EXCHANGE_RUN": str(var)})
+    another = subprocess.Popen(["sleep", "60"], env={**os.environ, "EXCHANGE_RUN": f"{var}-2"})
+    try:
+        run(var, API_PORT=str(taken_port))
+        assert leftover.wait(5) == -15
+        assert another.poll() is None
+    finally:
+        leftover.kill()
+        another.kill()

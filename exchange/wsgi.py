@@ -1,0 +1,8 @@
+"""Serve the exchange over WSGI: REST, admin and metrics (process `api`)."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
+application = get_wsgi_application()

@@ -1,0 +1,35 @@
+"""Tell that a shard's matching worker is alive, and ask it.
+
+The law: a sign of life only; matching neither waits for it nor fails by it.
+"""
+
+import time
+
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+ALIVE_SECONDS = 5.0
+_BEAT_SECONDS = 1.0
+_last_beat: dict[int, float] = {}
+
+
+def beat(shard: int) -> None:
+    """Write the time for others to see, once a second at most. Never raises."""
+    now = time.monotonic()
+    if now - _last_beat.get(shard, 0.0) < _BEAT_SECONDS:
+        return
+    _last_beat[shard] = now
+    try:
+        get_redis_connection().set(_key(shard), f"{time.time():.3f}", ex=60)
+    except RedisError:
+        pass
+
+
+def is_alive(shard: int) -> bool:
+    """Tell whether the shard's worker wrote in the last seconds. Raises RedisError where Redis is away."""
+    written = get_redis_connection().get(_key(shard))
+    return written is not None and time.time() - float(written) < ALIVE_SECONDS
+
+
+def _key(shard: int) -> str:
+    return f"matching:heartbeat:{shard}"

@@ -1,0 +1,99 @@
+"""Turn journal rows into engine commands, and both with their events into the hash that proves them.
+
+The law: the hash of a batch is SHA-256 over the hash before it and one line a command, which is the JSON array
+[sequence, kind, order id, account id, payload, events] without spaces, and a newline; before a market's first batch stand 32
+zero bytes. A third party can recompute it from the journal with any JSON and SHA-256.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from orders.journal import CancelPayload, NewPayload, Payload, PhasePayload, ReducePayload, read_payload
+from orders.terms import CommandKind, OrderType
+from trading.engine.commands import Cancel, Command, NewOrder, Reduce, SetPhase
+from trading.engine.events import Event
+
+FIRST_HASH = bytes(32)
+INTERNAL_ERROR_TAG = "internal_error"
+
+_encoder = msgspec.json.Encoder(order=None)
+
+
+class PendingCommand(NamedTuple):
+    """A row of the journal that has no sequence yet."""
+
+    id: int
+    market_id: int
+    kind: str
+    order_id: int | None
+    account_id: int | None
+    payload_text: str
+
+
+class TakenCommand(NamedTuple):
+    """A command that the engine has taken, with what came of it; `failure` instead of events where it could not."""
+
+    pending: PendingCommand
+    sequence: int
+    payload: Payload | Any
+    events: Sequence[Event] | Sequence[tuple[str, str]]
+
+    def events_text(self) -> str:
+        return _encoder.encode(self.events).decode()
+
+    def line(self) -> bytes:
+        """Encode the command and its events as the batch hash covers them."""
+        row = self.pending
+        return _encoder.encode([self.sequence, row.kind, row.order_id, row.account_id, self.payload, self.events]) + b"\n"
+
+
+def engine_command(row: PendingCommand, payload: Payload) -> Command:
+    """Make the engine's command of a journal row. Raises ValueError for one that cannot be."""
+    match payload:
+        case PhasePayload():
+            return SetPhase(payload.phase)
+        case _ if row.order_id is None:
+            raise ValueError(f"command {row.id} of kind {row.kind} names no order")
+        case NewPayload():
+            return NewOrder(
+                order_id=row.order_id,
+                owner=payload.owner,
+                side=payload.side,
+                price=payload.price,
+                quantity=payload.quantity,
+                budget=payload.budget,
+                time_in_force=payload.tif,
+                market=payload.type is OrderType.MARKET,
+                post_only=payload.post_only,
+                self_trade_prevention=payload.stp,
+            )
+        case CancelPayload():
+            return Cancel(row.order_id, payload.reason)
+        case ReducePayload():
+            return Reduce(row.order_id, payload.quantity)
+
+
+def read_command(row: PendingCommand) -> Payload:
+    """Read a row's payload. Raises msgspec.ValidationError or KeyError for one that no intake wrote."""
+    return read_payload(row.kind, row.payload_text)
+
+
+def failed_command(row: PendingCommand, sequence: int, failure: str) -> TakenCommand:
+    """Record that the engine or settlement could not carry out a command; replay skips it."""
+    payload = msgspec.json.decode(row.payload_text)
+    return TakenCommand(row, sequence, payload, [(INTERNAL_ERROR_TAG, failure)])
+
+
+def chain(previous: bytes, lines: Iterable[bytes]) -> bytes:
+    """Return a batch's hash."""
+    digest = hashlib.sha256(previous)
+    for line in lines:
+        digest.update(line)
+    return digest.digest()
+
+
+def is_new_order(row: PendingCommand) -> bool:
+    return row.kind == CommandKind.NEW and row.order_id is not None
