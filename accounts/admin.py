@@ -51,7 +51,7 @@ class NewUserForm(LowerCaseEmail, UserCreationForm):
 class UserForm(LowerCaseEmail, UserChangeForm):
     class Meta:
         model = User
-        fields = "__all__"
+        fields = ("email", "password", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
         field_classes: dict[str, type[forms.Field]] = {}
 
 
@@ -98,7 +98,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if not change:
             open_account(obj)

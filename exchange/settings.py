@@ -177,7 +177,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATETIME_FORMAT = "Y-m-d H:i:s.u"
+FORMAT_MODULE_PATH = "exchange.formats"
 UNFOLD = {"SITE_TITLE": "Exchange", "SITE_HEADER": "Exchange", "SITE_SUBHEADER": "Back office", "SITE_SYMBOL": "candlestick_chart"}
 
 _log_chain = [

@@ -19,7 +19,6 @@ from orders.markets import create_market
 from orders.models import Command, FeeRate, Market, MarketState, Order, choices, default_order_types
 from orders.terms import OrderType, Phase
 
-
 FIXED_BY_ORDERS = (show_amount("tick_size"), show_amount("lot_size"))
 
 
@@ -34,7 +33,10 @@ class MarketForm(forms.ModelForm):
 
     class Meta:
         model = Market
-        fields = "__all__"
+        fields = (
+            "base", "quote", "tick_size", "lot_size", "order_types", "min_quantity", "max_quantity", "min_notional",
+            "max_open_orders", "price_band", "protection_band", "reference_price", "maker_fee", "taker_fee", "shard",
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +83,7 @@ class MarketAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Market | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Market, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Market, form: Any, change: Any) -> None:
         if change:
             super().save_model(request, obj, form, change)
             return

@@ -265,7 +265,9 @@ class Order(models.Model):
             models.CheckConstraint(name="orders_status", condition=one_of("status", OrderStatus)),
             models.CheckConstraint(
                 name="orders_one_size",
-                condition=Q(quantity__gt=0, quote_quantity__isnull=True) | Q(quantity__isnull=True, quote_quantity__gt=0),
+                # IS NOT NULL is said as well, since a CHECK that comes out as null passes.
+                condition=Q(quantity__isnull=False, quantity__gt=0, quote_quantity__isnull=True)
+                | Q(quantity__isnull=True, quote_quantity__isnull=False, quote_quantity__gt=0),
             ),
             models.CheckConstraint(
                 name="orders_filled_within",
@@ -275,8 +277,13 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_remaining_within",
-                condition=Q(remaining_quantity__isnull=True)
-                | Q(remaining_quantity__gte=0, remaining_quantity__lte=F("quantity") - F("filled_quantity")),
+                condition=Q(quantity__isnull=True, remaining_quantity__isnull=True)
+                | Q(
+                    quantity__isnull=False,
+                    remaining_quantity__isnull=False,
+                    remaining_quantity__gte=0,
+                    remaining_quantity__lte=F("quantity") - F("filled_quantity"),
+                ),
             ),
             models.CheckConstraint(
                 name="orders_ended_holds_nothing",
