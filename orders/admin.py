@@ -41,7 +41,9 @@ class MarketForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         decimals = [name for name, field in self.fields.items() if isinstance(field, forms.DecimalField)]
-        self.initial |= {name: plain(self.initial[name]) for name in decimals if self.initial.get(name) is not None}
+        for name in decimals:
+            if self.initial.get(name) is not None:
+                self.initial[name] = plain(self.initial[name])
 
 
 @admin.register(Market)

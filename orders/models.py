@@ -101,8 +101,8 @@ class Market(models.Model):
 
     def clean(self) -> None:
         """Check the rules that hold between fields, so that every fill is a whole number of the quote's units."""
-        if self.base_id is None or self.quote_id is None or self.tick_size is None or self.lot_size is None:
-            return
+        if any(value is None for value in (self.base_id, self.quote_id, self.tick_size, self.lot_size)):
+            return  # a form has said already that they are required
         errors: dict[str, str] = {}
         if self.base_id == self.quote_id:
             errors["quote"] = "A market needs two different assets."

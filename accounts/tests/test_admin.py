@@ -70,7 +70,7 @@ def test_actions_set_traders_accounts_only(operator: Client, action: str, status
     assert LogEntry.objects.get().object_id == str(account.id)
 
 
-def _deposit(client: Client, account: Account, amount: str, **headers: str) -> Any:
+def _deposit(client: Client, account: Account, amount: str, **headers: Any) -> Any:
     form = {"asset": make_asset("USD").id, "amount": amount, "reference": "wire 7", "_form_submitted": "True"}
     return client.post(reverse("admin:accounts_account_deposit", args=[account.id]), form, **headers)
 
