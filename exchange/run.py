@@ -1,7 +1,7 @@
 """Run the whole exchange on one machine: servers, migrations, demo data, every process, one Ctrl-C.
 
 The law: what may be wrong with the environment is said before anything starts; nothing is announced before
-the API answers; the processes stop first, then Valkey, then PostgreSQL, and none outlives this one: what a
+the API and the pages answer; the processes stop first, then Valkey, then PostgreSQL, and none outlives this one: what a
 killed run left behind, the next one stops first.
 
 `bin/run` starts it inside .venv. The servers are `exchange.embedded`'s affair, restarting what dies is
@@ -44,10 +44,11 @@ PROGRAMS = {
     "worker": "-m celery -A exchange worker -Q default -P threads -c 4 -n worker@%h --loglevel={level}",
     "beat": "-m celery -A exchange beat --schedule={var}/celerybeat-schedule --pidfile= --loglevel={level}",
     "api": "-m granian --interface wsgi exchange.wsgi:application --host {host} --port {api_port}"
-    " --workers 2 --blocking-threads 16 --respawn-failed-workers",
+    " --workers 2 --blocking-threads 16 --respawn-failed-workers --workers-kill-timeout 5",
     "frontend": "-m granian --interface asginl exchange.asgi:application --host {host} --port {frontend_port}"
-    " --workers 1 --respawn-failed-workers",
-    "flower": "-m celery -A exchange flower --address={host} --port={flower_port}",
+    " --workers 1 --respawn-failed-workers --workers-kill-timeout 5",
+    # Flower asks for no password, so it is for this machine only, whatever HOST says.
+    "flower": "-m celery -A exchange flower --address=127.0.0.1 --port={flower_port}",
 }
 PROGRAM_ENVIRONMENT = {"frontend": 'ASGI="1"'}
 
@@ -201,11 +202,11 @@ def _short_folder(var: Path) -> Iterator[Path]:
 
 def _announce(var: Path, ports: Mapping[str, int], supervisor: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + UP_SECONDS_MAX
-    while not _answers(ports["api_port"]):
+    while not (_answers(ports["api_port"]) and _answers(ports["frontend_port"])):
         if supervisor.poll() is not None:
             return
         if time.monotonic() > deadline:
-            _say(f"The API does not answer after {UP_SECONDS_MAX} seconds; {var}/log/api.log may say why.")
+            _say(f"No answer after {UP_SECONDS_MAX} seconds; {var}/log/api.log or frontend.log may say why.")
             return
         time.sleep(0.2)
     _say((ANNOUNCEMENT + DEMO_ANNOUNCEMENT * _wants_demo()).format(var=var, **ports))

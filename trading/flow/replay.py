@@ -63,9 +63,12 @@ class Replay:
     by_worker: bool = False
 
 
-def run(flow: Flow, progress: Callable[[int], None]) -> Replay:
-    """Replay a recording to its end; calls progress with the number of steps done."""
-    replay = Replay(flow, list(_steps(flow.events)))
+def run(flow: Flow, progress: Callable[[int], None], *, sweeps: bool = True) -> Replay:
+    """Replay a recording to its end; calls progress with the number of steps done.
+
+    Executions of one incoming order are sent as that order; without `sweeps`, each as an order of its own.
+    """
+    replay = Replay(flow, list(_steps(flow.events, sweeps=sweeps)))
     _prepare(replay)
     replay.by_worker = _worker_is_alive()
     shard = Shard(0)
@@ -92,13 +95,11 @@ def _worker_is_alive() -> bool:
         return False
 
 
-def _steps(events: Sequence[FlowEvent]) -> Iterator[Step]:
-    """Group the executions of one incoming order, which came one after another; hidden ones among them do not count."""
+def _steps(events: Sequence[FlowEvent], *, sweeps: bool) -> Iterator[Step]:
+    """Group the executions of one incoming order, which came one after another."""
     group: list[FlowEvent] = []
     for event in events:
-        if event.kind is Kind.EXECUTE_HIDDEN and group and event.aggressor == group[0].aggressor != "":
-            continue
-        if group and not _same_sweep(group[0], event):
+        if group and not (sweeps and _same_sweep(group[0], event)):
             yield Step(group)
             group = []
         if event.kind is Kind.EXECUTE and event.fifo_ok:
@@ -192,9 +193,11 @@ class _Sender:
         found = self._order_of.get(event.order_id)
         if found is None:
             step.refused = "unknown order"
-        else:
-            self._cancels.append((step, *found))
-            step.order_id = found[1]
+            return
+        if any(order_id == found[1] for _, _, order_id in self._cancels):
+            self._flush_cancels()
+        self._cancels.append((step, *found))
+        step.order_id = found[1]
 
     def _reduce(self, step: Step, event: FlowEvent) -> None:
         self._flush()

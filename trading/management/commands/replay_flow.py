@@ -19,13 +19,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="folder with events.csv.gz")
+        parser.add_argument(
+            "--single-executions", action="store_true", help="send each execution of a sweep as an order of its own"
+        )
 
-    def handle(self, *args: Any, path: Path, **options: Any) -> None:
+    def handle(self, *args: Any, path: Path, single_executions: bool, **options: Any) -> None:
         try:
             flow = read_flow(path)
         except FlowError as error:
             raise CommandError(str(error)) from error
-        replay = run(flow, self._progress)
+        replay = run(flow, self._progress, sweeps=not single_executions)
         self.stderr.write("")
         verdict = Verdict(replay)
         rate = len(flow.events) / replay.seconds if replay.seconds else 0.0
