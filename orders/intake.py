@@ -228,10 +228,11 @@ _prepared_on: WeakSet[Any] = WeakSet()
 def _execute(candidates: Sequence[_Candidate]) -> list[_Row]:
     """Run the statement; once more where an equal client order id was committed beside it."""
     text = msgspec.json.encode([_input(candidate) for candidate in candidates]).decode()
+    may_repeat = any(candidate.order.client_order_id is not None for candidate in candidates)
     for attempt in range(_ATTEMPTS):
         try:
             # Inside somebody's transaction a savepoint keeps a lost race from spoiling it; alone, the statement commits itself.
-            if connection.in_atomic_block:
+            if may_repeat and connection.in_atomic_block:
                 with transaction.atomic():
                     return _run(text)
             return _run(text)
