@@ -17,9 +17,11 @@ from accounts.errors import refusal
 from accounts.models import AMOUNT_LIMIT, OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, TransferKind
 from accounts.numbers import decimals_of
 
+# Both statements reckon from the row as it was locked. The UPDATE itself first sees the row of its older snapshot, and
+# PostgreSQL checks constraints on what comes of that before it notices that the row has moved on.
 HOLD_FUNDS = """
     locked AS MATERIALIZED (
-        SELECT b.id, b.account_id, b.asset_id, b.available
+        SELECT b.id, b.account_id, b.asset_id, b.available, b.held
         FROM balances b JOIN need USING (account_id, asset_id)
         ORDER BY b.id FOR NO KEY UPDATE OF b
     ), short AS (
@@ -27,7 +29,7 @@ HOLD_FUNDS = """
         FROM need LEFT JOIN locked USING (account_id, asset_id)
         WHERE COALESCE(locked.available, 0) < need.amount
     ), held AS (
-        UPDATE balances b SET available = b.available - need.amount, held = b.held + need.amount
+        UPDATE balances b SET available = locked.available - need.amount, held = locked.held + need.amount
         FROM locked JOIN need USING (account_id, asset_id)
         WHERE b.id = locked.id AND NOT EXISTS (SELECT FROM short)
         RETURNING b.id
@@ -40,12 +42,11 @@ _POST_BALANCES = """
         SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[])
             AS c(account_id, asset_id, available, held)
     ), locked AS MATERIALIZED (
-        SELECT b.id, change.available, change.held
+        SELECT b.id, b.available + change.available AS available, b.held + change.held AS held
         FROM balances b JOIN change USING (account_id, asset_id)
         ORDER BY b.id FOR NO KEY UPDATE OF b
     )
-    UPDATE balances b SET available = b.available + locked.available, held = b.held + locked.held
-    FROM locked WHERE b.id = locked.id
+    UPDATE balances b SET available = locked.available, held = locked.held FROM locked WHERE b.id = locked.id
 """
 
 

@@ -31,8 +31,11 @@ from trading.matching import Shard
 
 SHARD = 0
 STEPS_PER_COMMIT = 500
+UNIT_SCALE = 8
+UNIT = Decimal(1).scaleb(-UNIT_SCALE)
+"""One tick, and one lot: small, so that what a recording needs stays well within what a balance can be."""
+
 FUNDS = Decimal(10) ** 17
-"""Of each asset, for buyers and sellers: more than any recording needs, and within what a balance can be."""
 
 WORKER_TIMEOUT_MS = 60_000
 
@@ -78,16 +81,24 @@ def run(flow: Flow, progress: Callable[[int], None], *, sweeps: bool = True) -> 
     sender = _Sender(replay)
     began = time.monotonic()
     with nullcontext() if replay.by_worker else _matching_here():
+        before: Sequence[Step] = ()
         for start in range(0, len(replay.steps), STEPS_PER_COMMIT):
             chunk = replay.steps[start : start + STEPS_PER_COMMIT]
             with transaction.atomic():
                 sender.send(chunk)
+            # No more than two commits ahead of matching: what waits to be canceled still holds its funds.
+            _wait_for(before)
+            before = chunk
             progress(start + len(chunk))
-        asked = [step.command_id for step in replay.steps if step.command_id is not None]
-        if not intake.wait_until_taken(asked, WORKER_TIMEOUT_MS):
-            raise TimeoutError("the matching loop has not taken all commands in a minute")
+        _wait_for(before)
     replay.seconds = time.monotonic() - began
     return replay
+
+
+def _wait_for(steps: Sequence[Step]) -> None:
+    asked = [step.command_id for step in steps if step.command_id is not None]
+    if not intake.wait_until_taken(asked, WORKER_TIMEOUT_MS):
+        raise TimeoutError("the matching loop has not taken these commands in a minute")
 
 
 def _worker_is_alive() -> bool:
@@ -145,16 +156,16 @@ def _same_sweep(first: FlowEvent, event: FlowEvent) -> bool:
 def _prepare(replay: Replay) -> None:
     """Make the accounts, assets and markets of this replay."""
     run_number = Asset.objects.count()
-    quote = create_asset(code=f"Q{run_number}", scale=0, name=f"price units of {replay.flow.name}")
+    quote = create_asset(code=f"Q{run_number}", scale=2 * UNIT_SCALE, name=f"price units of {replay.flow.name}")
     for side in Side:
         user = User.objects.create_user(f"replay-{run_number}-{side.lower()}@example.com")
         replay.account_of[side] = Account.objects.create(user=user, name=f"{replay.flow.name} {side}")
     ledger.deposit(account=replay.account_of[Side.BUY], asset=quote, amount=FUNDS)
     for number, symbol in enumerate(sorted({event.symbol for event in replay.flow.events})):
-        base = create_asset(code=f"B{run_number}N{number}", scale=0, name=symbol or replay.flow.name)
+        base = create_asset(code=f"B{run_number}N{number}", scale=UNIT_SCALE, name=symbol or replay.flow.name)
         ledger.deposit(account=replay.account_of[Side.SELL], asset=base, amount=FUNDS)
         replay.market_of[symbol] = create_market(
-            symbol=f"{base.code}/{quote.code}", tick_size=Decimal(1), lot_size=Decimal(1)
+            symbol=f"{base.code}/{quote.code}", tick_size=UNIT, lot_size=UNIT
         )
 
 
@@ -203,8 +214,8 @@ class _Sender:
             side=side,
             order_type=OrderType.LIMIT,
             time_in_force=time_in_force,
-            price=Decimal(price),
-            quantity=Decimal(size),
+            price=price * UNIT,
+            quantity=size * UNIT,
         )
 
     def _add_cancel(self, step: Step, event: FlowEvent) -> None:
@@ -229,7 +240,7 @@ class _Sender:
         quantity = self._quantity_of[event.order_id] - event.size
         try:
             if quantity > 0:
-                _, step.command_id = intake.reduce(account_id, step.order_id, Amendment(Decimal(quantity)))
+                _, step.command_id = intake.reduce(account_id, step.order_id, Amendment(quantity * UNIT))
                 self._quantity_of[event.order_id] = quantity
             else:
                 _, step.command_id = intake.cancel(account_id, step.order_id)
