@@ -21,7 +21,7 @@ from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.backoffice import BoundedPaginator, RecordAdmin, RecordInline, show_amount
+from accounts.backoffice import BoundedPaginator, RecordAdmin, RecordInline, show_amount, show_owner
 from accounts.errors import DomainError
 from accounts.ledger import deposit
 from accounts.models import Account, AccountKind, AccountStatus, Asset, Balance, Transfer, User
@@ -51,7 +51,7 @@ class NewUserForm(LowerCaseEmail, UserCreationForm):
 class UserForm(LowerCaseEmail, UserChangeForm):
     class Meta:
         model = User
-        fields = "__all__"
+        fields = ("email", "password", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
         field_classes: dict[str, type[forms.Field]] = {}
 
 
@@ -98,7 +98,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if not change:
             open_account(obj)
@@ -124,10 +124,7 @@ class DepositForm(BaseDialogForm):
 
 class BalanceInline(RecordInline):
     model = Balance
-    fields = ("asset", "free", "set_aside")
-    # An inline takes no bare functions among its fields, and so has them by name.
-    free = staticmethod(show_amount("available"))
-    set_aside = staticmethod(show_amount("held"))
+    fields = ("asset", show_amount("available"), show_amount("held"))
 
 
 @admin.register(Account)
@@ -224,16 +221,12 @@ class AssetAdmin(ModelAdmin):
 class BalanceAdmin(RecordAdmin):
     """Look at what accounts have."""
 
-    list_display = ("id", "account", "owner", "asset", "available", "held")
+    list_display = ("id", "account", show_owner, "asset", "available", "held")
     list_filter = ("asset",)
     list_select_related = ("account__user", "asset")
     number_keys = ("id", "account_id")
     account_keys = ("account_id",)
     search_help_text = "E-mail address, account id or balance id."
-
-    @admin.display(description="owner")
-    def owner(self, balance: Balance) -> str:
-        return str(balance.account.user or balance.account.name)
 
 
 @admin.register(Transfer)

@@ -7,6 +7,7 @@ Each app's admin module says what its records show.
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.contrib import admin
@@ -40,8 +41,9 @@ def plain(value: Decimal) -> Decimal:
     return Decimal(f"{EXACT.normalize(value):f}")
 
 
-def show_amount(name: str) -> Callable[[Any], Decimal | None]:
-    """Make a column that shows a decimal field without padding."""
+@cache
+def show_amount(name: str) -> Callable[[Any], str | None]:
+    """Make the column that shows a decimal field without padding; always the same one, since forms compare them."""
 
     @admin.display(description=name.replace("_", " "))
     def shown(row: Any) -> str | None:
@@ -55,6 +57,12 @@ def show_fields(model: type[models.Model], names: Sequence[RecordField]) -> list
     """Put columns without padding in the place of decimal fields."""
     decimals = {field.name for field in model._meta.fields if isinstance(field, models.DecimalField)}
     return [show_amount(name) if name in decimals and isinstance(name, str) else name for name in names]
+
+
+@admin.display(description="owner")
+def show_owner(row: Any) -> str:
+    """Show whose account a row names: the user's e-mail address, or what the venue's own account is called."""
+    return str(row.account.user or row.account.name)
 
 
 class ReadOnlyMixin:
@@ -127,5 +135,5 @@ class RecordInline(ReadOnlyMixin, TabularInline):
     show_change_link = True
     ordering = ("id",)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[RecordField]:
         return self.fields

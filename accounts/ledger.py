@@ -11,10 +11,10 @@ from decimal import Decimal
 from io import StringIO
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from accounts.errors import refusal
-from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, TransferKind
+from accounts.models import AMOUNT_LIMIT, OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, TransferKind
 from accounts.numbers import decimals_of
 
 HOLD_FUNDS = """
@@ -89,7 +89,8 @@ def outside_world() -> Account:
 def deposit(*, account: Account, asset: Asset, amount: Decimal, reference: str = "") -> None:
     """Bring an amount in from the outside world.
 
-    Raises DomainError invalid_value where the amount is not positive or does not fit the asset's scale.
+    Raises DomainError invalid_value where the amount is not positive, does not fit the asset's scale, or is more than
+    the ledger's columns hold together with what is there.
     """
     if amount <= 0 or decimals_of(amount) > asset.scale:
         message = f"amount must be more than 0 and have at most {asset.scale} decimals."
@@ -98,11 +99,15 @@ def deposit(*, account: Account, asset: Asset, amount: Decimal, reference: str =
     for account_id in (outside.id, account.id):
         open_balances(account_id, [asset.id])
     zero = Decimal(0)
-    with transaction.atomic():
-        write_transfers([Posting(asset.id, outside.id, account.id, amount, TransferKind.DEPOSIT, None, reference)])
-        post_balances(
-            {(outside.id, asset.id): Change(-amount, zero), (account.id, asset.id): Change(amount, zero)},
-        )
+    try:
+        with transaction.atomic():
+            write_transfers([Posting(asset.id, outside.id, account.id, amount, TransferKind.DEPOSIT, None, reference)])
+            post_balances(
+                {(outside.id, asset.id): Change(-amount, zero), (account.id, asset.id): Change(amount, zero)},
+            )
+    except DataError as error:
+        message = f"There cannot be 10^18 {asset.code} or more."
+        raise refusal("invalid_value", "amount", message, limit=f"{AMOUNT_LIMIT:f}", value=f"{amount:f}") from error
 
 
 def write_transfers(postings: Sequence[Posting]) -> None:
@@ -114,7 +119,8 @@ def write_transfers(postings: Sequence[Posting]) -> None:
         trade = "\\N" if trade_id is None else trade_id
         rows.write(f"{asset_id}\t{debit}\t{credit}\t{amount:f}\t{kind.value}\t{trade}\t{_copied(reference)}\n")
     rows.seek(0)
-    with connection.cursor() as cursor:
+    # Django wraps the errors of execute(), not of COPY.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(
             "COPY transfers (asset_id, debit_account_id, credit_account_id, amount, kind, trade_id, reference) FROM STDIN",
             rows,

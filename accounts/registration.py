@@ -37,7 +37,7 @@ def open_account(user: User) -> Account:
 
 
 def _faults_of_email(user: User) -> list[FieldError]:
-    limit = User._meta.get_field("email").max_length
+    limit = User._meta.get_field("email").max_length or 0
     try:
         user.clean_fields(exclude=["password"])
     except ValidationError as error:

@@ -13,24 +13,37 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from accounts.backoffice import ReadOnlyMixin, RecordAdmin, RecordInline, plain, show_fields
+from accounts.backoffice import ReadOnlyMixin, RecordAdmin, RecordInline, plain, show_amount, show_fields, show_owner
 from orders.intake import ask_phase
 from orders.markets import create_market
-from orders.models import Command, FeeRate, Market, MarketState, Order, choices
+from orders.models import Command, FeeRate, Market, MarketState, Order, choices, default_order_types
 from orders.terms import OrderType, Phase
+
+FIXED_BY_ORDERS = (show_amount("tick_size"), show_amount("lot_size"))
+
+
+def _has_orders(market: Market) -> bool:
+    return Order.objects.filter(market_id=market.id).exists()
 
 
 class MarketForm(forms.ModelForm):
-    order_types = forms.MultipleChoiceField(choices=choices(OrderType), widget=forms.CheckboxSelectMultiple)
+    order_types = forms.MultipleChoiceField(
+        choices=choices(OrderType), initial=default_order_types, widget=forms.CheckboxSelectMultiple
+    )
 
     class Meta:
         model = Market
-        fields = "__all__"
+        fields = (
+            "base", "quote", "tick_size", "lot_size", "order_types", "min_quantity", "max_quantity", "min_notional",
+            "max_open_orders", "price_band", "protection_band", "reference_price", "maker_fee", "taker_fee", "shard",
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         decimals = [name for name, field in self.fields.items() if isinstance(field, forms.DecimalField)]
-        self.initial |= {name: plain(self.initial[name]) for name in decimals if self.initial.get(name) is not None}
+        for name in decimals:
+            if self.initial.get(name) is not None:
+                self.initial[name] = plain(self.initial[name])
 
 
 @admin.register(Market)
@@ -56,16 +69,23 @@ class MarketAdmin(ModelAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return show_fields(Market, self.list_display)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Market | None = None) -> tuple[str, ...]:
+    def get_fieldsets(self, request: HttpRequest, obj: Market | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not _has_orders(obj):
+            return fieldsets
+        (title, options), *rest = fieldsets
+        return [(title, options | {"fields": ("base", "quote", *FIXED_BY_ORDERS, "order_types")}), *rest]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Market | None = None) -> tuple[Any, ...]:
         if obj is None:
             return ()
-        fixed = ("tick_size", "lot_size") if Order.objects.filter(market_id=obj.id).exists() else ()
+        fixed = FIXED_BY_ORDERS if _has_orders(obj) else ()
         return ("base", "quote", *fixed, "phase", "rules_version", "fee_account", "created_at")
 
     def has_delete_permission(self, request: HttpRequest, obj: Market | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Market, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Market, form: Any, change: Any) -> None:
         if change:
             super().save_model(request, obj, form, change)
             return
@@ -134,7 +154,7 @@ class OrderAdmin(RecordAdmin):
 
     list_display = (
         "id",
-        "account",
+        show_owner,
         "market",
         "side",
         "order_type",

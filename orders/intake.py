@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 import msgspec
@@ -28,6 +28,7 @@ from orders.rules import (
     MarketRules,
     check_order,
     check_quantity,
+    current_rules,
     forget_rules,
     limit_hold,
     rules_of_market,
@@ -79,16 +80,7 @@ def place_many(requests: Sequence[tuple[int, NewOrder]]) -> list[Outcome]:
     same_as = _repeats_within(requests, outcomes)
     todo = [n for n, outcome in enumerate(outcomes) if outcome is None and n not in same_as]
     for _ in range(_ATTEMPTS):
-        candidates = []
-        for n in todo:
-            account_id, order = requests[n]
-            try:
-                rules = rules_of_symbol(order.symbol)
-                check_order(order, rules)
-            except DomainError as error:
-                outcomes[n] = _earlier_or(error, account_id, order)
-            else:
-                candidates.append(_Candidate(n, account_id, order, rules))
+        candidates = _candidates(requests, todo, outcomes)
         todo = _submit(candidates, outcomes)
         if not todo:
             break
@@ -98,7 +90,36 @@ def place_many(requests: Sequence[tuple[int, NewOrder]]) -> list[Outcome]:
     for n, first in same_as.items():
         outcome = outcomes[first]
         outcomes[n] = Placed(outcome.order, outcome.rules, outcome.command_id, repeated=True) if isinstance(outcome, Placed) else outcome
-    return [outcome for outcome in outcomes if outcome is not None]
+    if None in outcomes:
+        raise AssertionError("an order of an account or a market that does not exist")
+    return cast("list[Outcome]", outcomes)
+
+
+def _candidates(
+    requests: Sequence[tuple[int, NewOrder]], todo: Sequence[int], outcomes: list[Outcome | None]
+) -> list[_Candidate]:
+    """Check orders against their markets' settings; note the refusals.
+
+    The statement tells a cached copy's age of those that pass; one that refuses is compared with the database here.
+    """
+    candidates = []
+    current: dict[str, MarketRules] = {}
+    for n in todo:
+        account_id, order = requests[n]
+        try:
+            rules = current.get(order.symbol) or rules_of_symbol(order.symbol)
+            try:
+                check_order(order, rules)
+            except DomainError:
+                if order.symbol in current:
+                    raise
+                rules = current[order.symbol] = current_rules(rules)
+                check_order(order, rules)
+        except DomainError as error:
+            outcomes[n] = _earlier_or(error, account_id, order)
+        else:
+            candidates.append(_Candidate(n, account_id, order, rules))
+    return candidates
 
 
 def _repeats_within(requests: Sequence[tuple[int, NewOrder]], outcomes: list[Outcome | None]) -> dict[int, int]:
@@ -139,23 +160,37 @@ def _submit(candidates: Sequence[_Candidate], outcomes: list[Outcome | None]) ->
 
 
 def _execute_what_fits(candidates: Sequence[_Candidate], outcomes: list[Outcome | None]) -> "list[_Row]":
-    """Place those candidates that the balances can carry one after another, refusing the others."""
-    by_n = {candidate.n: candidate for candidate in candidates}
+    """Place those candidates that the balances can carry one after another, refusing the others.
+
+    While any balance is short nothing is placed, but the balances are locked from the first try on. What a market order
+    holds may still change between two tries, with the price it is protected from; each try leaves out at least one.
+    """
     with transaction.atomic():
-        rows = _execute(candidates)  # short, hence nothing placed; but the balances are locked now and stay as they are
-        left = {_hold_key(by_n[row.n]): row.available for row in rows if row.available is not None}
-        chosen = []
-        for row in rows:
-            candidate = by_n[row.n]
-            key = _hold_key(candidate)
-            if row.held_amount is None or key not in left:
-                chosen.append(candidate)
-            elif row.held_amount <= left[key]:
-                left[key] -= row.held_amount
-                chosen.append(candidate)
-            else:
-                outcomes[row.n] = _short(candidate, left[key], row.held_amount)
-        return _execute(chosen) if chosen else []
+        rows = _execute(candidates)
+        while any(row.available is not None for row in rows):
+            candidates = _that_fit(candidates, rows, outcomes)
+            rows = _execute(candidates) if candidates else []
+    return rows
+
+
+def _that_fit(
+    candidates: Sequence[_Candidate], rows: "list[_Row]", outcomes: list[Outcome | None]
+) -> list[_Candidate]:
+    """Choose the candidates that the balances can carry one after another; note the refusals of the others."""
+    by_n = {candidate.n: candidate for candidate in candidates}
+    left = {_hold_key(by_n[row.n]): row.available for row in rows if row.available is not None}
+    chosen = []
+    for row in rows:
+        candidate = by_n[row.n]
+        key = _hold_key(candidate)
+        if row.held_amount is None or key not in left:
+            chosen.append(candidate)
+        elif row.held_amount <= left[key]:
+            left[key] -= row.held_amount
+            chosen.append(candidate)
+        else:
+            outcomes[row.n] = _short(candidate, left[key], row.held_amount)
+    return chosen
 
 
 def _hold_key(candidate: _Candidate) -> tuple[int, int]:
@@ -176,6 +211,7 @@ class _Row(msgspec.Struct, frozen=True):
     band_low: Decimal | None
     band_high: Decimal | None
     open_limit: int | None
+    open_now: int | None
     available: Decimal | None
     order_id: int | None
     command_id: int | None
@@ -192,10 +228,11 @@ _prepared_on: WeakSet[Any] = WeakSet()
 def _execute(candidates: Sequence[_Candidate]) -> list[_Row]:
     """Run the statement; once more where an equal client order id was committed beside it."""
     text = msgspec.json.encode([_input(candidate) for candidate in candidates]).decode()
+    may_repeat = any(candidate.order.client_order_id is not None for candidate in candidates)
     for attempt in range(_ATTEMPTS):
         try:
             # Inside somebody's transaction a savepoint keeps a lost race from spoiling it; alone, the statement commits itself.
-            if connection.in_atomic_block:
+            if may_repeat and connection.in_atomic_block:
                 with transaction.atomic():
                     return _run(text)
             return _run(text)
@@ -302,14 +339,16 @@ def _order_of(row: _Row, candidate: _Candidate) -> Order:
     )
 
 
-def _short(candidate: _Candidate, available: Decimal, needed: Decimal) -> DomainError:
+def _short(candidate: _Candidate, available: Decimal, needed: Decimal) -> Outcome:
+    """Refuse for want of funds, unless what took them was the same request, committed while this one waited for them."""
     rules = candidate.rules
     buys = candidate.order.side is Side.BUY
     asset, scale = (rules.quote, rules.quote_scale) if buys else (rules.base, rules.base_scale)
     field = "quote_quantity" if candidate.order.quote_quantity is not None else "quantity"
     limit, value = f"{available:.{scale}f}", f"{needed:.{scale}f}"
     message = f"The order needs {value} {asset}; {limit} {asset} is available."
-    return refusal("insufficient_funds", field, message, limit=limit, value=value)
+    error = refusal("insufficient_funds", field, message, limit=limit, value=value)
+    return _earlier_or(error, candidate.account_id, candidate.order)
 
 
 def _refusal(row: _Row, candidate: _Candidate) -> DomainError:
@@ -337,8 +376,8 @@ def _refusal(row: _Row, candidate: _Candidate) -> DomainError:
             message = f"quantity × market price must be at least {limit_text} {rules.quote}, got {value}."
             return refusal("below_min_notional", "quantity", message, limit=limit_text, value=value)
         case "too_many_open_orders":
-            message = f"The account may have {row.open_limit} open orders here."
-            return refusal("too_many_open_orders", "symbol", message, limit=row.open_limit)
+            message = f"The account may have {row.open_limit} open orders here and has {row.open_now}."
+            return refusal("too_many_open_orders", "symbol", message, limit=row.open_limit, value=row.open_now)
     raise AssertionError(f"place.sql decided {row.decision}")
 
 
@@ -452,6 +491,8 @@ def reduce(account_id: int, order_id: int, amendment: Amendment) -> tuple[Order,
     order = _open_order(account_id, order_id)
     rules = rules_of_market(order.market_id)
     errors = check_quantity(amendment.quantity, rules)
+    if errors:
+        errors = check_quantity(amendment.quantity, current_rules(rules))
     if not errors and (order.quantity is None or amendment.quantity > order.quantity):
         limit = None if order.quantity is None else f"{order.quantity:.{rules.quantity_decimals}f}"
         message = "Only a lower quantity can be asked for yet: cancel the order and place another."
@@ -502,5 +543,3 @@ def wait_until_taken(command_ids: Iterable[int], timeout_ms: int) -> bool:
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, 0.025)
     return True
-
-

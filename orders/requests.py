@@ -75,8 +75,9 @@ def read_new_order(body: Any) -> NewOrder:
     post_only = reader.optional("post_only", read_flag)
     client_order_id = reader.optional("client_order_id", read_client_order_id)
     prevention = reader.optional("self_trade_prevention", _read_self_trade_prevention)
+    if side is not None and order_type is not None:
+        _check_combination(reader, side, order_type, time_in_force, post_only)
     reader.finish()
-    _check_combination(reader, side, order_type, time_in_force, post_only)
     default = TimeInForce.IOC if order_type is OrderType.MARKET else TimeInForce.GTC
     return NewOrder(
         symbol=symbol.upper().replace("-", "/"),
@@ -117,7 +118,6 @@ def _check_combination(
             reader.refuse("quote_quantity", "invalid_value", "Give quantity or quote_quantity, not both.")
         elif not reader.has("quote_quantity"):
             reader.must_have("quantity", "A Market order needs a quantity (or a Buy, a quote_quantity).")
-    reader.raise_faults()
 
 
 def read_amendment(body: Any) -> Amendment:

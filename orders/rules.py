@@ -83,6 +83,14 @@ def rules_of_market(market_id: int) -> MarketRules:
     return found
 
 
+def current_rules(rules: MarketRules) -> MarketRules:
+    """Return a market's rules as they are now: the same copy where nothing has changed."""
+    if Market.objects.filter(id=rules.market_id, rules_version=rules.version).exists():
+        return rules
+    forget_rules()
+    return rules_of_market(rules.market_id)
+
+
 def forget_rules() -> None:
     """Drop every cached copy; the next use reads the database."""
     _by_symbol.clear()
@@ -164,7 +172,7 @@ def _check_quote_quantity(amount: Decimal, rules: MarketRules) -> list[FieldErro
     if decimals_of(amount) > rules.quote_scale:
         message = f"quote_quantity must have at most {rules.quote_scale} decimals."
         return [FieldError("quote_quantity", "invalid_value", message, rules.quote_scale, f"{amount:f}")]
-    least = EXACT.multiply(rules.tick_size, rules.lot_size)
+    least = EXACT.normalize(EXACT.multiply(rules.tick_size, rules.lot_size))
     if amount < least:
         message = f"quote_quantity must be at least {least:f}: less buys no lot at any price."
         return [FieldError("quote_quantity", "invalid_value", message, f"{least:f}", f"{amount:f}")]

@@ -1,8 +1,8 @@
 """Turn journal rows into engine commands, and both with their events into the hash that proves them.
 
 The law: the hash of a batch is SHA-256 over the hash before it and one line a command, which is the JSON array
-[sequence, kind, order id, account id, payload, events] without spaces, and a newline; before a market's first batch stand 32
-zero bytes. A third party can recompute it from the journal with any JSON and SHA-256.
+[sequence, kind, order id, account id, payload, events] in UTF-8, without spaces, keys sorted, and a newline; before a market's
+first batch stand 32 zero bytes. A third party can recompute it from the journal with any JSON and SHA-256.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from trading.engine.events import Event
 FIRST_HASH = bytes(32)
 INTERNAL_ERROR_TAG = "internal_error"
 
-_encoder = msgspec.json.Encoder(order=None)
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 class PendingCommand(NamedTuple):
@@ -34,11 +34,11 @@ class PendingCommand(NamedTuple):
 
 
 class TakenCommand(NamedTuple):
-    """A command that the engine has taken, with what came of it; `failure` instead of events where it could not."""
+    """A command that the engine has taken, with what came of it; one that failed has no payload, and its failure as event."""
 
     pending: PendingCommand
     sequence: int
-    payload: Payload | Any
+    payload: Payload | None
     events: Sequence[Event] | Sequence[tuple[str, str]]
 
     def events_text(self) -> str:
@@ -47,7 +47,9 @@ class TakenCommand(NamedTuple):
     def line(self) -> bytes:
         """Encode the command and its events as the batch hash covers them."""
         row = self.pending
-        return _encoder.encode([self.sequence, row.kind, row.order_id, row.account_id, self.payload, self.events]) + b"\n"
+        # As the journal has it, and not as it was understood: that leaves nothing out that a third party would see there.
+        payload = _payload_as_stored(row)
+        return _encoder.encode([self.sequence, row.kind, row.order_id, row.account_id, payload, self.events]) + b"\n"
 
 
 def engine_command(row: PendingCommand, payload: Payload) -> Command:
@@ -83,8 +85,15 @@ def read_command(row: PendingCommand) -> Payload:
 
 def failed_command(row: PendingCommand, sequence: int, failure: str) -> TakenCommand:
     """Record that the engine or settlement could not carry out a command; replay skips it."""
-    payload = msgspec.json.decode(row.payload_text)
-    return TakenCommand(row, sequence, payload, [(INTERNAL_ERROR_TAG, failure)])
+    return TakenCommand(row, sequence, None, [(INTERNAL_ERROR_TAG, failure)])
+
+
+def _payload_as_stored(row: PendingCommand) -> Any:
+    """Return a payload's JSON value, or its text where it holds a number too long for a parser."""
+    try:
+        return msgspec.json.decode(row.payload_text)
+    except msgspec.DecodeError:
+        return row.payload_text
 
 
 def chain(previous: bytes, lines: Iterable[bytes]) -> bytes:

@@ -12,15 +12,14 @@ from itertools import groupby
 
 import msgspec
 import structlog
-from django.db import DatabaseError, DataError, IntegrityError, InternalError, connection, transaction
+from django.db import DataError, IntegrityError, InternalError, connection, transaction
+from django.db import Error as DatabaseDriverError
 
-from accounts.ledger import MissingBalance
 from orders import bell
 from orders.journal import NewPayload, PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
 from trading.books import LiveOrder, MarketBook, live_order_of_row, rebuild
-from trading.heartbeat import beat
 from trading.journal import PendingCommand, TakenCommand, engine_command, failed_command, is_new_order, read_command
 from trading.settlement import Settlement
 
@@ -69,8 +68,9 @@ class CommandFailed(Exception):
 class Shard:
     """The markets that one worker matches, with their books as of the last commit."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, heart: Callable[[int], None] = lambda _: None) -> None:
         self.number = number
+        self._heart = heart
         self._books: dict[int, MarketBook] = {}
         self._low_water = LowWater()
         self._one_by_one = 0
@@ -90,7 +90,7 @@ class Shard:
         """Match everything that is pending; returns how many commands that was."""
         taken = 0
         while not should_stop():
-            beat(self.number)
+            self._heart(self.number)
             count = self._guarded(self._batch)
             if count == 0:
                 break
@@ -171,7 +171,9 @@ class Shard:
         log.critical("command_failed", command=row.id, market=row.market_id, error=repr(error))
         try:
             _write_failure(row, type(error).__name__, release=True)
-        except (IntegrityError, DataError, MissingBalance) as second:
+        except Exception as second:
+            if not is_commands_fault(second):
+                raise
             # What made the command fail may forbid to free its hold as well: then the order stays, for an operator.
             log.critical("hold_not_released", command=row.id, order=row.order_id, error=repr(second))
             _write_failure(row, type(error).__name__, release=False)
@@ -236,13 +238,14 @@ def is_commands_fault(error: BaseException) -> bool:
     """Tell an error that a command brings about each time from one that passes when the database is well again.
 
     A broken constraint, a value out of range, a trigger's refusal and an error of our own code are the command's; everything
-    else that the database says (lost, deadlocked, disk full, read-only, schema being changed) is waited out.
+    else that the database or its driver says (lost, closed, deadlocked, disk full, read-only, schema being changed) is waited
+    out, and so is a machine without memory.
     """
     if isinstance(error, IntegrityError | DataError):
         return True
     if isinstance(error, InternalError):
         return getattr(error.__cause__, "pgcode", None) == "P0001"
-    return not isinstance(error, DatabaseError)
+    return not isinstance(error, DatabaseDriverError | MemoryError)
 
 
 class LowWater:

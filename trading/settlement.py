@@ -63,6 +63,16 @@ def fee_of(received: int, rate: int) -> int:
     return -(-received * rate // _FEE_RATE_ONE)
 
 
+class HoldExceeded(Exception):
+    """An order was to give more than it holds; what is held for others must not pay for it."""
+
+
+def _use_hold(order: LiveOrder, units: int) -> None:
+    if not 0 <= units <= order.held:
+        raise HoldExceeded(f"order {order.order_id} holds {order.held} and was to use {units}")
+    order.held -= units
+
+
 class Settlement:
     """All that one commit will write. Fill it command by command, close each market's batch, then write it once."""
 
@@ -85,6 +95,8 @@ class Settlement:
         if isinstance(taken.payload, NewPayload):
             assert row.order_id is not None
             assert row.account_id is not None
+            if row.order_id in book.live:
+                raise ValueError(f"command {row.id} brings in order {row.order_id}, which rests already")
             book.live[row.order_id] = new_live_order(row.order_id, row.account_id, taken.payload)
         for ordinal, event in enumerate(taken.events):
             match event:
@@ -144,8 +156,8 @@ class Settlement:
         self._change(seller.account_id, rules.quote_id, quote_units - seller_fee, 0)
         self._change(rules.fee_account_id, rules.base_id, buyer_fee, 0)
         self._change(rules.fee_account_id, rules.quote_id, seller_fee, 0)
-        buyer.held -= freed
-        seller.held -= base_units
+        _use_hold(buyer, freed)
+        _use_hold(seller, base_units)
         for order in (maker, taker):
             order.filled += event.quantity
             order.filled_quote += quote_units
@@ -180,7 +192,7 @@ class Settlement:
 
     def _release(self, rules: MarketRules, order: LiveOrder, units: int) -> None:
         """Free a part of an order's hold."""
-        order.held -= units
+        _use_hold(order, units)
         asset_id = rules.quote_id if order.side is Side.BUY else rules.base_id
         self._change(order.account_id, asset_id, units, -units)
 
@@ -358,7 +370,7 @@ def _next_trade_ids(count: int) -> list[int]:
 
 def _copy(table: str, columns: str, rows: StringIO) -> None:
     rows.seek(0)
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", rows)
 
 

@@ -41,14 +41,16 @@ WITH input AS MATERIALIZED (
         WHERE a.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.status IN ('New', 'PartiallyFilled')
     ) ao ON a.max_open_orders IS NOT NULL
 ), priced AS (
-    -- A market order trades no further than its protection price, rounded towards the market onto the tick.
+    -- A market order trades no further than its protection price, rounded towards the market onto the tick, nor further
+    -- than the highest price that a column holds.
     SELECT seen.*,
         reference * (1 - price_band) AS band_low, reference * (1 + price_band) AS band_high,
         CASE WHEN order_type = 'Limit' THEN price
-             WHEN side = 'Buy' THEN floor(market_price * (1 + protection_band) / tick_size) * tick_size
+             WHEN side = 'Buy' THEN
+                 least(floor(market_price * (1 + protection_band) / tick_size), price_ticks_max) * tick_size
              ELSE greatest(ceil(market_price * (1 - protection_band) / tick_size), 1) * tick_size
         END AS worst_price
-    FROM seen
+    FROM seen, LATERAL (SELECT div(1e18 - 1e-18, tick_size) AS price_ticks_max) highest
 ), judged AS (
     SELECT priced.*,
         CASE
@@ -61,17 +63,23 @@ WITH input AS MATERIALIZED (
             WHEN order_type = 'Market' AND quantity * market_price < min_notional THEN 'below_min_notional'
         END AS refusal
     FROM priced
-), counted AS (
+), counted_in_market AS (
     SELECT judged.*,
-        count(*) FILTER (WHERE refusal IS NULL) OVER (PARTITION BY account_id, market_id ORDER BY n) AS market_more,
-        count(*) FILTER (WHERE refusal IS NULL) OVER (PARTITION BY account_id ORDER BY n) AS account_more
+        market_open + count(*) FILTER (WHERE refusal IS NULL) OVER (PARTITION BY account_id, market_id ORDER BY n)
+            AS market_with
     FROM judged
+), counted AS (
+    -- What its market's limit refuses does not count against the account's.
+    SELECT counted_in_market.*,
+        account_open + count(*) FILTER (WHERE refusal IS NULL AND (market_with > market_open_limit) IS NOT TRUE)
+            OVER (PARTITION BY account_id ORDER BY n) AS account_with
+    FROM counted_in_market
 ), decided AS MATERIALIZED (
     SELECT counted.*,
         CASE
             WHEN refusal IS NOT NULL THEN refusal
-            WHEN market_open + market_more > market_open_limit THEN 'too_many_open_orders'
-            WHEN account_open + account_more > account_open_limit THEN 'too_many_open_orders'
+            WHEN market_with > market_open_limit THEN 'too_many_open_orders'
+            WHEN account_with > account_open_limit THEN 'too_many_open_orders'
         END AS decision
     FROM counted
 ), accepted AS MATERIALIZED (
@@ -102,6 +110,7 @@ WITH input AS MATERIALIZED (
         quantity, quote_quantity, 0, 0, quantity, held_amount, maker_fee, taker_fee, 'New'
     FROM accepted
     WHERE (SELECT count(*) FROM held) = (SELECT count(*) FROM need)
+    ORDER BY account_id, client_order_id  -- two batches with the same ids, in any order, then wait instead of deadlocking
     RETURNING id, created_at
 ), asked AS (
     INSERT INTO commands (market_id, kind, order_id, account_id, payload)
@@ -114,7 +123,8 @@ WITH input AS MATERIALIZED (
     RETURNING id, order_id
 )
 SELECT d.n, d.decision, d.existing_id, d.existing_digest, d.phase, d.reference, d.market_price, d.band_low, d.band_high,
-    LEAST(d.market_open_limit, d.account_open_limit) AS open_limit, short.available, accepted.order_id, asked.id AS command_id,
+    CASE WHEN d.market_with > d.market_open_limit THEN d.market_open_limit ELSE d.account_open_limit END AS open_limit,
+    CASE WHEN d.market_with > d.market_open_limit THEN d.market_open ELSE d.account_open END AS open_now, short.available, accepted.order_id, asked.id AS command_id,
     accepted.maker_fee, accepted.taker_fee, accepted.held_amount, accepted.worst_price, placed.created_at
 FROM decided d
 LEFT JOIN accepted ON accepted.n = d.n

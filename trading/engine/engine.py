@@ -76,10 +76,12 @@ class Engine:
         """
         limit = opposite.key(order.price)
         left, budget = order.quantity, order.budget
+        price = 0
         while left != 0 and budget != 0:
             level = opposite.best()
             if level is None or level.key > limit:
-                return left, None
+                # Whatever comes next is no cheaper than what it bought last.
+                return (0, None) if budget is not None and budget < price else (left, None)
             price = level.price
             wanted = left if budget is None else budget // price
             assert wanted is not None

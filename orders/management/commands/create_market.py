@@ -9,7 +9,7 @@ from accounts.management.operating import OperatorCommand
 from orders.markets import create_market
 from orders.models import Market
 
-RULES = (
+RULES: tuple[str, ...] = (
     "min_quantity",
     "max_quantity",
     "min_notional",
@@ -31,7 +31,7 @@ class Command(OperatorCommand):
         parser.add_argument("--tick", dest="tick_size", required=True, help="prices are whole multiples of it")
         parser.add_argument("--lot", dest="lot_size", required=True, help="quantities are whole multiples of it")
         for name in RULES:
-            parser.add_argument(f"--{name.replace('_', '-')}", help=str(Market._meta.get_field(name).help_text))
+            parser.add_argument(f"--{name.replace('_', '-')}", help=_field(name).help_text)
 
     def handle(self, *, symbol: str, **options: Any) -> None:
         rules = {name: _read(name, options[name]) for name in RULES if options[name] is not None}
@@ -47,6 +47,10 @@ class Command(OperatorCommand):
 def _read(name: str, text: str) -> Any:
     """Read an argument as the field of a Market would."""
     try:
-        return Market._meta.get_field(name).clean(text, None)
+        return _field(name).clean(text, None)
     except ValidationError as error:
         raise CommandError(f"{name}: {' '.join(error.messages)} Got {text}.") from error
+
+
+def _field(name: str) -> Any:
+    return Market._meta.get_field(name)
