@@ -172,6 +172,13 @@ def test_client_order_id_of_another_order_is_refused(client):
         ({"quantity": "3"}, 422, "insufficient_funds", "quantity"),
         ({"side": "Sell", "quantity": "2.1"}, 422, "insufficient_funds", "quantity"),
         ({"order_type": "Market", "price": None}, 422, "no_reference_price", "order_type"),
+        ({"order_type": "Market", "price": None, "side": "Sell"}, 422, "no_reference_price", "order_type"),
+        (
+            {"order_type": "Market", "price": None, "quantity": None, "quote_quantity": "10"},
+            422,
+            "no_reference_price",
+            "order_type",
+        ),
     ],
 )
 def test_faulty_order_is_refused_by_code_and_field_and_leaves_nothing(client, changes, status, code, field):
