@@ -146,6 +146,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "exchange.api.problems.problem_response",
     "DEFAULT_VERSIONING_CLASS": None,
     "UNAUTHENTICATED_USER": None,
+    # The Accept header alone chooses a format.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Exchange API",
@@ -220,6 +222,10 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        # A refusal is an answer, not a warning; a line for each would cost more than the refusal.
+        "django.request": {"level": "ERROR"},
+    },
 }
 os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")

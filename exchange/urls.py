@@ -1,7 +1,7 @@
 """Say where everything is.
 
 The law: the public API is below /api/v1/, without trailing slashes; below /api/ every error is a problem.
-Each app's operations are listed in its own api/urls.py.
+Each app's operations are listed in its own api/urls.py; the busiest come first.
 """
 
 from django.contrib import admin
@@ -13,6 +13,9 @@ from exchange import health
 from trading.pages import markets_page
 
 urlpatterns = [
+    path("api/v1/", include("orders.api.urls")),
+    path("api/v1/", include("trading.api.urls")),
+    path("api/v1/", include("accounts.api.urls")),
     path("", markets_page, name="markets-page"),
     path("admin/", admin.site.urls),
     path("metrics", ExportToDjangoView, name="metrics"),
@@ -25,9 +28,6 @@ urlpatterns = [
     path("api/v1/health", health.HealthView.as_view(), name="health"),
     path("api/v1/health/live", health.LiveView.as_view(), name="health-live"),
     path("api/v1/health/ready", health.ReadyView.as_view(), name="health-ready"),
-    path("api/v1/", include("accounts.api.urls")),
-    path("api/v1/", include("orders.api.urls")),
-    path("api/v1/", include("trading.api.urls")),
 ]
 
 handler400 = "exchange.api.problems.bad_request"

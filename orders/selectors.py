@@ -5,7 +5,10 @@ Placing and changing is orders/intake.py's; the rules used on the way are orders
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
+from typing import NamedTuple
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from orders.models import Market, Order
@@ -21,6 +24,35 @@ def markets_with_state() -> QuerySet[Market]:
 def market_with_state(rules: MarketRules) -> Market:
     """Return one market with assets and state, as it is now. One query."""
     return markets_with_state().get(id=rules.market_id)
+
+
+class Fees(NamedTuple):
+    """What an account pays in a market from its next order on."""
+
+    symbol: str
+    maker_fee: Decimal
+    taker_fee: Decimal
+
+
+# The nearest rate counts, as in sql/place.sql: account and market, tier and market, tier, the market's own.
+_FEES = """
+    SELECT m.symbol, COALESCE(f.maker_fee, m.maker_fee), COALESCE(f.taker_fee, m.taker_fee)
+    FROM accounts a CROSS JOIN markets m
+    LEFT JOIN LATERAL (
+        SELECT maker_fee, taker_fee FROM fee_rates f
+        WHERE (f.account_id = a.id AND f.market_id = m.id)
+           OR (f.tier = a.fee_tier AND (f.market_id = m.id OR f.market_id IS NULL))
+        ORDER BY f.account_id IS NULL, f.market_id IS NULL LIMIT 1
+    ) f ON TRUE
+    WHERE a.id = %s ORDER BY m.symbol
+"""
+
+
+def fees_of(account_id: int) -> list[Fees]:
+    """Read the account's fee rates in all markets, by symbol. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FEES, [account_id])
+        return [Fees._make(row) for row in cursor.fetchall()]
 
 
 def orders_of(

@@ -7,7 +7,10 @@ import yaml
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
+from accounts.errors import STATUS_OF_CODE
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SCHEMA = DOCS / "openapi.yaml"
 
 
 def test_the_checked_in_schema_is_the_one_served(tmp_path):
@@ -22,6 +25,14 @@ def test_every_private_operation_documents_that_it_needs_a_token():
         for method, operation in operations.items():
             is_private = {"accessToken": []} in operation.get("security", [])
             assert is_private == ("401" in operation["responses"]) or path.startswith("/api/v1/auth/"), (method, path)
+
+
+def test_prose_names_every_operation_and_every_code():
+    prose = (DOCS / "API.md").read_text()
+    paths = [path.removeprefix("/api/v1") for path in yaml.safe_load(SCHEMA.read_text())["paths"]]
+    named = [path.replace("{order_id}", "{id}") for path in paths if path != "/api/schema"]
+    assert [path for path in named if path not in prose] == []
+    assert [code for code in STATUS_OF_CODE if f"`{code}`" not in prose] == []
 
 
 @pytest.mark.django_db

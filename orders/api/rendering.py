@@ -13,6 +13,7 @@ from accounts.times import render_time
 from orders.intake import Placed
 from orders.models import Market, Order
 from orders.rules import MarketRules, make_rules
+from orders.selectors import Fees
 from orders.terms import Side
 
 
@@ -76,6 +77,14 @@ def render_market(market: Market) -> dict[str, Any]:
         "phase": market.state.phase,
         "order_types": list(rules.order_types),
         "max_open_orders": rules.max_open_orders,
+    }
+
+
+def render_fees(fees: Fees) -> dict[str, Any]:
+    return {
+        "symbol": fees.symbol,
+        "maker_fee": render_rate(fees.maker_fee),
+        "taker_fee": render_rate(fees.taker_fee),
     }
 
 

@@ -45,6 +45,16 @@ class MarketsSerializer(serializers.Serializer):
     results = MarketSerializer(many=True)
 
 
+class MarketFeesSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    maker_fee = serializers.CharField(help_text="A fraction of what is received.")
+    taker_fee = serializers.CharField(help_text="A fraction of what is received.")
+
+
+class FeesSerializer(serializers.Serializer):
+    results = MarketFeesSerializer(many=True)
+
+
 class NewOrderSerializer(serializers.Serializer):
     symbol = serializers.CharField()
     side = serializers.ChoiceField(terms(Side))

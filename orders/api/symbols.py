@@ -5,9 +5,12 @@ Finding the market is orders/rules.py's.
 """
 
 from django.urls import register_converter
+from drf_spectacular.utils import OpenApiParameter
 
 SYMBOL = "<symbol:symbol>"
 """The part of a route that is a symbol."""
+
+SYMBOL_PARAMETER = OpenApiParameter("symbol", str, OpenApiParameter.PATH, description="BTC-USD, or BTC/USD.")
 
 
 class SymbolConverter:

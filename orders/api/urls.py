@@ -9,6 +9,7 @@ urlpatterns = [
     path("time", views.TimeView.as_view(), name="time"),
     path("markets", views.MarketsView.as_view(), name="markets"),
     path(f"markets/{SYMBOL}", views.MarketView.as_view(), name="market"),
+    path("fees", views.FeesView.as_view(), name="fees"),
     path("orders", views.OrdersView.as_view(), name="orders"),
     path("orders/test", views.OrderTestView.as_view(), name="order-test"),
     path("orders/batch", views.OrderBatchView.as_view(), name="order-batch"),

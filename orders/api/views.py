@@ -24,7 +24,8 @@ from accounts.errors import DomainError, FieldError
 from accounts.times import render_time
 from orders import intake, selectors
 from orders.api import serializers
-from orders.api.rendering import render_market, render_order, render_test
+from orders.api.rendering import render_fees, render_market, render_order, render_test
+from orders.api.symbols import SYMBOL_PARAMETER
 from orders.requests import read_amendment, read_client_order_id, read_new_order
 from orders.rules import rules_of_market, rules_of_symbol
 from orders.terms import CLOSED_STATUSES, OPEN_STATUSES, OrderStatus, Side
@@ -69,10 +70,25 @@ class MarketView(APIView):
     permission_classes = ()
 
     @extend_schema(
-        operation_id="get_market", tags=["markets"], responses={200: serializers.MarketSerializer, **problems(404, 503)}
+        operation_id="get_market",
+        tags=["markets"],
+        parameters=[SYMBOL_PARAMETER],
+        responses={200: serializers.MarketSerializer, **problems(404, 503)},
     )
     def get(self, request: Request, symbol: str) -> Response:
         return Response(render_market(selectors.market_with_state(rules_of_symbol(symbol))))
+
+
+class FeesView(APIView):
+    """What the caller pays in each market from the next order on; an order keeps the rates it was accepted with."""
+
+    @extend_schema(
+        operation_id="list_fees",
+        tags=["account"],
+        responses={200: serializers.FeesSerializer, **problems(401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        return Response({"results": [render_fees(fees) for fees in selectors.fees_of(trader_of(request).account_id)]})
 
 
 class OrdersView(ListView):

@@ -1,11 +1,14 @@
 """Markets and orders through the HTTP API: shapes, refusals, waiting."""
 
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.models import Account
 from accounts.tests.builders import make_client, make_trader
-from orders.models import Command, MarketState, Order
+from orders.models import Command, FeeRate, MarketState, Order
+from orders.selectors import orders_of
+from orders.terms import OPEN_STATUSES
 from orders.tests.builders import make_market
 
 pytestmark = pytest.mark.django_db
@@ -169,6 +172,13 @@ def test_client_order_id_of_another_order_is_refused(client):
         ({"quantity": "3"}, 422, "insufficient_funds", "quantity"),
         ({"side": "Sell", "quantity": "2.1"}, 422, "insufficient_funds", "quantity"),
         ({"order_type": "Market", "price": None}, 422, "no_reference_price", "order_type"),
+        ({"order_type": "Market", "price": None, "side": "Sell"}, 422, "no_reference_price", "order_type"),
+        (
+            {"order_type": "Market", "price": None, "quantity": None, "quote_quantity": "10"},
+            422,
+            "no_reference_price",
+            "order_type",
+        ),
     ],
 )
 def test_faulty_order_is_refused_by_code_and_field_and_leaves_nothing(client, changes, status, code, field):
@@ -371,6 +381,51 @@ def test_order_is_read_by_its_owner_only(client):
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert stranger.get("/api/v1/orders").json()["results"] == []
     assert Command.objects.count() == 1
+
+
+def test_open_orders_are_found_among_many_ended_ones_by_index(client, trader, market):
+    place(client)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO orders (account_id, market_id, side, order_type, time_in_force, post_only,"
+            " self_trade_prevention, price, quantity, filled_quantity, filled_quote, remaining_quantity, held_amount,"
+            " maker_fee, taker_fee, status, reason)"
+            " SELECT %s, %s, 'Buy', 'Limit', 'GTC', false, 'CancelNewest', 1, 1, 0, 0, 0, 0, 0, 0, 'Canceled',"
+            " 'user_request' FROM generate_series(1, 20000)",
+            [trader.id, market.id],
+        )
+        cursor.execute("ANALYZE orders")
+    # Either partial index of open orders will do: both leave the ended ones out.
+    plan = orders_of(trader.id, statuses=OPEN_STATUSES, limit=101).explain()
+    assert "_open on orders" in plan, plan
+    assert len(client.get("/api/v1/orders?status=open").json()["results"]) == 1
+
+
+# Fees
+
+
+def test_fees_are_those_the_next_order_gets(client, trader, market):
+    other = make_market("ETH/USD", maker_fee="0.003", taker_fee="0.004")
+    Account.objects.filter(id=trader.id).update(fee_tier=2)
+    FeeRate.objects.create(tier=2, maker_fee="0.001", taker_fee="0.002")
+    FeeRate.objects.create(tier=1, market=market, maker_fee="0.5", taker_fee="0.5")
+    for scope, expected in (
+        ({}, "0.001"),
+        ({"tier": 2, "market": market}, "0.0005"),
+        ({"account": trader, "market": market}, "0"),
+    ):
+        if scope:
+            FeeRate.objects.create(**scope, maker_fee=expected, taker_fee=expected)
+        results = {one["symbol"]: one["maker_fee"] for one in client.get("/api/v1/fees").json()["results"]}
+        assert results == {"BTC/USD": expected, other.symbol: "0.001"}
+        assert place(client, "orders/test").json()["maker_fee"] == expected
+
+
+def test_fees_are_the_markets_own_by_default():
+    make_market("ETH/USD", maker_fee="0.003", taker_fee="0.004")
+    assert make_client(make_trader()).get("/api/v1/fees").json() == {
+        "results": [{"symbol": "ETH/USD", "maker_fee": "0.003", "taker_fee": "0.004"}]
+    }
 
 
 # Changing

@@ -16,6 +16,7 @@ from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, read_id, text_reader
+from orders.api.symbols import SYMBOL_PARAMETER
 from orders.intake import own_order
 from orders.rules import rules_of_market, rules_of_symbol
 from trading import selectors
@@ -44,7 +45,10 @@ class BookView(APIView):
     @extend_schema(
         operation_id="get_book",
         tags=["markets"],
-        parameters=[query("depth", f"Levels a side: 1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int)],
+        parameters=[
+            SYMBOL_PARAMETER,
+            query("depth", f"Levels a side: 1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
+        ],
         responses={200: serializers.BookSerializer, **problems(400, 404, 503)},
     )
     def get(self, request: Request, symbol: str) -> Response:
@@ -65,6 +69,7 @@ class TradesView(APIView):
         operation_id="list_trades",
         tags=["markets"],
         parameters=[
+            SYMBOL_PARAMETER,
             query("limit", f"1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
             query("before", "Only trades with a lower id.", schema=int),
         ],
@@ -89,6 +94,7 @@ class TickerView(APIView):
     @extend_schema(
         operation_id="get_ticker",
         tags=["markets"],
+        parameters=[SYMBOL_PARAMETER],
         responses={200: serializers.TickerSerializer, **problems(404, 503)},
     )
     def get(self, request: Request, symbol: str) -> Response:
