@@ -1,7 +1,7 @@
 """Read what a client sends: JSON bodies and query parameters.
 
-The law: every fault is found in one reading and named by its field; nothing unknown is passed over; a JSON text that two
-parsers could read differently (duplicate names, NaN, lone surrogates) is refused.
+The law: every fault is found in one reading and named by its field; nothing unknown is passed over; a JSON text that
+two parsers could read differently (duplicate names, NaN, lone surrogates) is refused.
 Only shape is judged here; what an order's fields mean together is orders/requests.py.
 """
 

@@ -144,7 +144,9 @@ class Asset(models.Model):
         if self.pk is not None:
             stored = Asset.objects.get(pk=self.pk)
             if (stored.code, stored.scale) != (self.code, self.scale) and self.balances.exists():
-                errors["scale"] = f"Code and scale are fixed once somebody has a balance: {stored.code}, {stored.scale}."
+                errors["scale"] = (
+                    f"Code and scale are fixed once somebody has a balance: {stored.code}, {stored.scale}."
+                )
         if errors:
             raise ValidationError(errors)
 

@@ -24,15 +24,20 @@ def register_trader(*, email: str, password: str) -> tuple[User, Account]:
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            account = Account.objects.create(user=user, kind=AccountKind.TRADER)
+            account = open_account(user)
     except IntegrityError:
         # Another registration took the address between the check and the insert.
         raise refusal("invalid_value", "email", "This e-mail address is taken.", value=user.email) from None
     return user, account
 
 
+def open_account(user: User) -> Account:
+    """Open the trading account of a new user."""
+    return Account.objects.create(user=user, kind=AccountKind.TRADER)
+
+
 def _faults_of_email(user: User) -> list[FieldError]:
-    limit = User._meta.get_field("email").max_length
+    limit = User._meta.get_field("email").max_length or 0
     try:
         user.clean_fields(exclude=["password"])
     except ValidationError as error:

@@ -1,16 +1,17 @@
 """Open, renew and end sessions: pairs of a short-lived access token and a refresh token.
 
-The law: a refresh token works once; renewing revokes it, also when two ask at the same moment; a user who may not sign in
-gets no token and keeps none beyond the access token's lifetime. What was wrong with a sign-in is never said.
+The law: a refresh token works once; renewing revokes it, also when two ask at the same moment; a user who may not
+sign in gets no token and keeps none beyond the access token's lifetime. What was wrong with a sign-in is never said.
 Access tokens are verified by accounts/api/authentication.py, without the database.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.contrib.auth import authenticate
 from django.db import transaction
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.errors import DomainError
@@ -72,7 +73,8 @@ def _verified(refresh: str) -> RefreshToken:
 
 
 def _revoke(token: RefreshToken) -> None:
-    _, was_valid = token.blacklist()
+    # The library says that it returns the row; it returns the pair of get_or_create.
+    _, was_valid = cast("tuple[BlacklistedToken, bool]", token.blacklist())
     if not was_valid:
         raise _invalid()
 

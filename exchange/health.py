@@ -1,31 +1,30 @@
 """Say whether the venue works, for probes and for people.
 
-The law: a probe is answered within seconds, whatever is down, and never by an error page. Without the database nothing can be
-done (503); without Redis or matching, orders are still accepted and nothing is lost (200, degraded).
-`alive` is what the matching worker last wrote to Redis; how it works is trading/matching.py's.
+The law: a probe is answered within seconds, whatever is down, and never by an error page. Without the database
+nothing can be done (503); without Redis or matching, orders are still accepted and nothing is lost (200, degraded).
+Whether a matching worker lives is trading/heartbeat.py's.
 """
 
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import redis
 import structlog
-from django.conf import settings
 from django.db import Error, connection, transaction
-from drf_spectacular.utils import extend_schema, inline_serializer
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from django_redis import get_redis_connection
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-HEARTBEAT_KEY = "matching:heartbeat:{shard}"
-HEARTBEAT_SECONDS_MAX = 5
+from trading.heartbeat import is_alive
+
 STATEMENT_TIMEOUT_MS = 1000
 BACKLOG_COUNT_MAX = 10_000
 """Beyond this a market's backlog is not counted on: a probe must not read a million rows."""
+
+OK_OR_DOWN = ["ok", "down"]
 
 _log = structlog.get_logger(__name__)
 
@@ -43,43 +42,34 @@ _BACKLOGS = """
 """
 
 
+class ShardHealthSerializer(serializers.Serializer):
+    alive = serializers.BooleanField(allow_null=True, help_text="Null while Redis is down.")
+    pending = serializers.IntegerField(help_text=f"Commands not taken yet; counted up to {BACKLOG_COUNT_MAX} a market.")
+    lag_seconds = serializers.FloatField(help_text="Age of the oldest of them.")
+
+
+class ChecksSerializer(serializers.Serializer):
+    database = serializers.ChoiceField(OK_OR_DOWN)
+    redis = serializers.ChoiceField(OK_OR_DOWN)
+    matching = serializers.DictField(child=ShardHealthSerializer(), help_text="By shard; empty while unknown.")
+
+
+class HealthSerializer(serializers.Serializer):
+    status = serializers.ChoiceField(["ok", "degraded", "unavailable"])
+    checks = ChecksSerializer()
+
+
+class ProbeSerializer(serializers.Serializer):
+    status = serializers.ChoiceField(["ok", "unavailable"])
+
+
 class HealthView(APIView):
     """The whole picture."""
 
     authentication_classes = ()
     permission_classes = ()
 
-    @extend_schema(
-        operation_id="health",
-        tags=["system"],
-        responses={
-            (status, "application/json"): inline_serializer(
-                "Health",
-                {
-                    "status": serializers.ChoiceField(["ok", "degraded", "unavailable"]),
-                    "checks": inline_serializer(
-                        "HealthChecks",
-                        {
-                            "database": serializers.ChoiceField(["ok", "down"]),
-                            "redis": serializers.ChoiceField(["ok", "down"]),
-                            "matching": serializers.DictField(
-                                child=inline_serializer(
-                                    "ShardHealth",
-                                    {
-                                        "alive": serializers.BooleanField(allow_null=True),
-                                        "pending": serializers.IntegerField(),
-                                        "lag_seconds": serializers.FloatField(),
-                                    },
-                                ),
-                                help_text="By shard. alive is null while Redis is down.",
-                            ),
-                        },
-                    ),
-                },
-            )
-            for status in (200, 503)
-        },
-    )
+    @extend_schema(operation_id="health", tags=["system"], responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:
         database = database_answers()
         backlogs = _read_backlogs() if database else None
@@ -102,16 +92,13 @@ class HealthView(APIView):
         return Response({"status": status, "checks": checks}, status=200 if database else 503)
 
 
-_STATUS = inline_serializer("Probe", {"status": serializers.ChoiceField(["ok", "unavailable"])})
-
-
 class LiveView(APIView):
     """This process answers."""
 
     authentication_classes = ()
     permission_classes = ()
 
-    @extend_schema(operation_id="health_live", tags=["system"], responses=_STATUS)
+    @extend_schema(operation_id="health_live", tags=["system"], responses=ProbeSerializer)
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
 
@@ -122,7 +109,7 @@ class ReadyView(APIView):
     authentication_classes = ()
     permission_classes = ()
 
-    @extend_schema(operation_id="health_ready", tags=["system"], responses={200: _STATUS, 503: _STATUS})
+    @extend_schema(operation_id="health_ready", tags=["system"], responses={200: ProbeSerializer, 503: ProbeSerializer})
     def get(self, request: Request) -> Response:
         if database_answers():
             return Response({"status": "ok"})
@@ -157,25 +144,11 @@ def _select(statement: str, parameters: list[Any] | None = None) -> list[tuple[A
     return rows
 
 
-def _read_heartbeats(shards: Mapping[int, Any]) -> dict[int, bool] | None:
+def _read_heartbeats(shards: Iterable[int]) -> dict[int, bool] | None:
     """Read which shards' workers have reported lately; None while Redis is down."""
-    # The cache's client waits and tries again; a probe does neither.
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
-    )
     try:
-        with client:
-            client.ping()
-            beats = client.mget([HEARTBEAT_KEY.format(shard=shard) for shard in shards]) if shards else []
+        get_redis_connection().ping()
+        return {shard: is_alive(shard) for shard in shards}
     except redis.RedisError as error:
         _log.warning("redis unavailable", error=str(error))
         return None
-    now = time.time()
-    return {shard: _is_fresh(beat, now) for shard, beat in zip(shards, beats, strict=True)}
-
-
-def _is_fresh(beat: bytes | None, now: float) -> bool:
-    try:
-        return beat is not None and now - float(beat) < HEARTBEAT_SECONDS_MAX
-    except ValueError:
-        return False

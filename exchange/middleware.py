@@ -6,7 +6,8 @@ It stands first in MIDDLEWARE, so that everything after it may read `request.req
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -19,13 +20,14 @@ class RequestIdMiddleware:
     sync_capable = True
     async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer the request, or under ASGI return what will."""
         if self._is_async:
             return self._answer(request)
         request_id = _name(request)
@@ -43,7 +45,7 @@ class RequestIdMiddleware:
 def _name(request: HttpRequest) -> str:
     given = request.META.get("HTTP_X_REQUEST_ID", "")
     request_id = given if _SANE.fullmatch(given) else secrets.token_hex(16)
-    request.request_id = request_id
+    request.request_id = request_id  # type: ignore[attr-defined]  # what this middleware is for
     # Threads are reused, so what the last request bound goes first.
     clear_contextvars()
     bind_contextvars(request_id=request_id)

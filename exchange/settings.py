@@ -13,6 +13,7 @@ import environ
 import structlog
 
 from exchange import embedded
+from orders.terms import OrderType, SelfTradePrevention
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -117,7 +118,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET,
@@ -149,6 +155,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "Check": ["ok", "down"],
+        "OrderType": [str(term) for term in OrderType],
+        "SelfTradePrevention": [str(term) for term in SelfTradePrevention],
+    },
 }
 
 # --- Celery ----------------------------------------------------------------------------------------
@@ -177,6 +188,8 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = "exchange.formats"
+UNFOLD = {"SITE_TITLE": "Exchange", "SITE_HEADER": "Exchange", "SITE_SUBHEADER": "Back office", "SITE_SYMBOL": "candlestick_chart"}
 
 _log_chain = [
     structlog.contextvars.merge_contextvars,
@@ -198,7 +211,9 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False) if sys.stderr.isatty() or DEBUG else structlog.processors.JSONRenderer(),
+                structlog.dev.ConsoleRenderer(colors=False)
+                if sys.stderr.isatty() or DEBUG
+                else structlog.processors.JSONRenderer(),
             ],
             "foreign_pre_chain": _log_chain,
         }

@@ -228,10 +228,11 @@ _prepared_on: WeakSet[Any] = WeakSet()
 def _execute(candidates: Sequence[_Candidate]) -> list[_Row]:
     """Run the statement; once more where an equal client order id was committed beside it."""
     text = msgspec.json.encode([_input(candidate) for candidate in candidates]).decode()
+    may_repeat = any(candidate.order.client_order_id is not None for candidate in candidates)
     for attempt in range(_ATTEMPTS):
         try:
             # Inside somebody's transaction a savepoint keeps a lost race from spoiling it; alone, the statement commits itself.
-            if connection.in_atomic_block:
+            if may_repeat and connection.in_atomic_block:
                 with transaction.atomic():
                     return _run(text)
             return _run(text)
@@ -427,7 +428,37 @@ def cancel(account_id: int, order_id: int) -> tuple[Order, int]:
     Raises DomainError not_found, or order_not_open where it has ended.
     """
     order = _open_order(account_id, order_id)
-    return order, _ask(order, CommandKind.CANCEL, CancelPayload())
+    (command_id,) = ask_cancels([(account_id, order_id)])
+    if command_id is None:
+        raise _ended(own_order(account_id, order_id))
+    return order, command_id
+
+
+def ask_cancels(requests: Sequence[tuple[int, int]]) -> list[int | None]:
+    """Ask for the end of several (account id, order id), all different, at once.
+
+    Returns the commands' ids, None for an order that is not the account's or not open.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO commands (market_id, kind, order_id, account_id, payload)
+            SELECT o.market_id, 'cancel', o.id, o.account_id, %s::jsonb
+            FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS u (account_id, order_id, n)
+            JOIN orders o ON o.id = u.order_id AND o.account_id = u.account_id
+            WHERE o.status IN ('New', 'PartiallyFilled')
+            ORDER BY u.n RETURNING order_id, id, market_id
+            """,
+            [
+                write_payload(CancelPayload()),
+                [account_id for account_id, _ in requests],
+                [order_id for _, order_id in requests],
+            ],
+        )
+        rows = cursor.fetchall()
+    _ring_markets(market_id for _, _, market_id in rows)
+    command_of = {order_id: command_id for order_id, command_id, _ in rows}
+    return [command_of.get(order_id) for _, order_id in requests]
 
 
 def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:
@@ -443,9 +474,13 @@ def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:
             [write_payload(CancelPayload(Reason.MASS_CANCEL)), account_id, market_id, market_id],
         )
         rows = cursor.fetchall()
-    for shard in {rules_of_market(market).shard for market in {market for _, market in rows}}:
-        bell.ring_on_commit(shard)
+    _ring_markets(market_id for _, market_id in rows)
     return [command_id for command_id, _ in rows]
+
+
+def _ring_markets(market_ids: Iterable[int]) -> None:
+    for shard in {rules_of_market(market_id).shard for market_id in set(market_ids)}:
+        bell.ring_on_commit(shard)
 
 
 def reduce(account_id: int, order_id: int, amendment: Amendment) -> tuple[Order, int]:
@@ -470,8 +505,12 @@ def reduce(account_id: int, order_id: int, amendment: Amendment) -> tuple[Order,
 def _open_order(account_id: int, order_id: int) -> Order:
     order = own_order(account_id, order_id)
     if order.status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED):
-        raise refusal("order_not_open", "status", f"The order has ended: it is {order.status}.", value=order.status)
+        raise _ended(order)
     return order
+
+
+def _ended(order: Order) -> DomainError:
+    return refusal("order_not_open", "status", f"The order has ended: it is {order.status}.", value=order.status)
 
 
 def _ask(order: Order, kind: CommandKind, payload: CancelPayload | ReducePayload) -> int:

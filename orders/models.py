@@ -101,8 +101,8 @@ class Market(models.Model):
 
     def clean(self) -> None:
         """Check the rules that hold between fields, so that every fill is a whole number of the quote's units."""
-        if self.base_id is None or self.quote_id is None or self.tick_size is None or self.lot_size is None:
-            return
+        if any(value is None for value in (self.base_id, self.quote_id, self.tick_size, self.lot_size)):
+            return  # a form has said already that they are required
         errors: dict[str, str] = {}
         if self.base_id == self.quote_id:
             errors["quote"] = "A market needs two different assets."
@@ -265,7 +265,9 @@ class Order(models.Model):
             models.CheckConstraint(name="orders_status", condition=one_of("status", OrderStatus)),
             models.CheckConstraint(
                 name="orders_one_size",
-                condition=Q(quantity__gt=0, quote_quantity__isnull=True) | Q(quantity__isnull=True, quote_quantity__gt=0),
+                # IS NOT NULL is said as well, since a CHECK that comes out as null passes.
+                condition=Q(quantity__isnull=False, quantity__gt=0, quote_quantity__isnull=True)
+                | Q(quantity__isnull=True, quote_quantity__isnull=False, quote_quantity__gt=0),
             ),
             models.CheckConstraint(
                 name="orders_filled_within",
@@ -275,8 +277,13 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_remaining_within",
-                condition=Q(remaining_quantity__isnull=True)
-                | Q(remaining_quantity__gte=0, remaining_quantity__lte=F("quantity") - F("filled_quantity")),
+                condition=Q(quantity__isnull=True, remaining_quantity__isnull=True)
+                | Q(
+                    quantity__isnull=False,
+                    remaining_quantity__isnull=False,
+                    remaining_quantity__gte=0,
+                    remaining_quantity__lte=F("quantity") - F("filled_quantity"),
+                ),
             ),
             models.CheckConstraint(
                 name="orders_ended_holds_nothing",
@@ -292,7 +299,7 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} {self.side} {self.quantity} in {self.market_id}"
+        return f"{self.side} order {self.id}"
 
 
 class Command(models.Model):

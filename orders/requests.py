@@ -73,7 +73,7 @@ def read_new_order(body: Any) -> NewOrder:
     quantity = reader.optional("quantity", parse_positive)
     quote_quantity = reader.optional("quote_quantity", parse_positive)
     post_only = reader.optional("post_only", read_flag)
-    client_order_id = reader.optional("client_order_id", _read_client_order_id)
+    client_order_id = reader.optional("client_order_id", read_client_order_id)
     prevention = reader.optional("self_trade_prevention", _read_self_trade_prevention)
     if side is not None and order_type is not None:
         _check_combination(reader, side, order_type, time_in_force, post_only)
@@ -102,7 +102,9 @@ def _check_combination(
             reader.must_have(field, f"A Limit order needs a {field}.")
         reader.must_not_have("quote_quantity", "Only a Market Buy takes quote_quantity.")
         if post_only and time_in_force not in (None, TimeInForce.GTC):
-            reader.refuse("post_only", "invalid_value", f"A post-only order rests: it cannot be {time_in_force}.", value=True)
+            reader.refuse(
+                "post_only", "invalid_value", f"A post-only order rests: it cannot be {time_in_force}.", value=True
+            )
     else:
         reader.must_not_have("price", "A Market order takes no price.")
         if post_only:
@@ -129,7 +131,8 @@ def read_amendment(body: Any) -> Amendment:
     return Amendment(quantity)
 
 
-def _read_client_order_id(field: str, value: Any) -> str:
+def read_client_order_id(field: str, value: Any) -> str:
+    """Read the id a client gives an order."""
     if not isinstance(value, str) or not _CLIENT_ORDER_ID.fullmatch(value):
         message = f"{field} must be 1 to 64 of A-Z a-z 0-9 . _ : / -"
         raise refusal("invalid_value", field, message, limit=64, value=str(value)[:80])

@@ -20,7 +20,6 @@ from orders.journal import NewPayload, PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
 from trading.books import LiveOrder, MarketBook, live_order_of_row, rebuild
-from trading.heartbeat import beat
 from trading.journal import PendingCommand, TakenCommand, engine_command, failed_command, is_new_order, read_command
 from trading.settlement import Settlement
 
@@ -69,8 +68,9 @@ class CommandFailed(Exception):
 class Shard:
     """The markets that one worker matches, with their books as of the last commit."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, heart: Callable[[int], None] = lambda _: None) -> None:
         self.number = number
+        self._heart = heart
         self._books: dict[int, MarketBook] = {}
         self._low_water = LowWater()
         self._one_by_one = 0
@@ -90,7 +90,7 @@ class Shard:
         """Match everything that is pending; returns how many commands that was."""
         taken = 0
         while not should_stop():
-            beat(self.number)
+            self._heart(self.number)
             count = self._guarded(self._batch)
             if count == 0:
                 break

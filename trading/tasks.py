@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orders.models import Market
+from trading.heartbeat import beat
 from trading.matching import Shard
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ _one_lap = threading.Lock()
 def run_matching(shard: int, **_: object) -> None:
     """Run one lap of a shard's matching loop, and see that there is a next."""
     with _one_lap:
-        loop = _shards.setdefault(shard, Shard(shard))
+        loop = _shards.setdefault(shard, Shard(shard, heart=beat))
         while not should_stop():
             loop.run(seconds=LAP_SECONDS, should_stop=should_stop)
             if should_stop() or send_lap(shard):

@@ -1,11 +1,12 @@
 """Tell who calls, from the access token alone.
 
-The law: verifying a token asks no database, so a caller is only what the token says: ids. What must be current (a frozen
-account, a balance) is checked where it matters, by order intake and the selectors.
+The law: verifying a token asks no database, so a caller is only what the token says: ids. What must be current (a
+frozen account, a balance) is checked where it matters, by order intake and the selectors.
 Tokens are made and revoked by accounts/sessions.py.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -23,6 +24,11 @@ class Trader:
     user_id: int
     account_id: int
     is_authenticated: bool = True
+
+
+def trader_of(request: Request) -> Trader:
+    """Tell who calls an operation that needs a caller."""
+    return cast("Trader", request.user)
 
 
 class TraderAuthentication(BaseAuthentication):

@@ -1,15 +1,25 @@
-"""Document the errors of an operation in the OpenAPI schema.
+"""Document how callers sign in, and the errors of an operation, in the OpenAPI schema.
 
-The law: an operation lists the statuses it can answer with; each is a problem.
-The problems themselves are accounts/api/problems.py.
+The law: an operation lists the statuses it can answer with; each error is a problem.
+The problems themselves are accounts/api/problems.py, authentication is authentication.py.
 """
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from accounts.api.serializers import ProblemSerializer
 from accounts.errors import STATUS_OF_CODE
+
+
+class AccessTokenScheme(OpenApiAuthenticationExtension):
+    target_class = "accounts.api.authentication.TraderAuthentication"
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
@@ -22,6 +32,6 @@ def problems(*statuses: int) -> dict[Any, Any]:
     }
 
 
-def query(name: str, description: str, *, schema: Any = str, required: bool = False, enum: Any = None) -> OpenApiParameter:
-    """Describe a query parameter."""
-    return OpenApiParameter(name, schema, description=description, required=required, enum=enum)
+def query(name: str, description: str, *, schema: Any = str, enum: Any = None) -> OpenApiParameter:
+    """Describe an optional query parameter."""
+    return OpenApiParameter(name, schema, description=description, enum=enum)

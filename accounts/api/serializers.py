@@ -1,7 +1,7 @@
 """Describe the shapes of accounts/api for the OpenAPI schema.
 
-The law: these serializers document; they neither read nor check (accounts/bodies.py does) nor write (rendering.py does).
-A test holds each equal to what the views answer.
+The law: these serializers document; they neither read nor check (accounts/bodies.py does) nor write (rendering.py
+does). A test holds each equal to what the views answer.
 """
 
 from rest_framework import serializers
@@ -25,7 +25,7 @@ class ProblemSerializer(serializers.Serializer):
     code = serializers.ChoiceField(sorted(STATUS_OF_CODE))
     detail = serializers.CharField()
     request_id = serializers.CharField()
-    errors = FieldErrorSerializer(many=True)
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # a serializer's own errors are not wanted here
 
 
 class RegistrationRequestSerializer(serializers.Serializer):

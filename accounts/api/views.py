@@ -7,14 +7,14 @@ Rules are in accounts/registration.py, sessions.py and selectors.py.
 from functools import partial
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from accounts import selectors
 from accounts.api import serializers
+from accounts.api.authentication import trader_of
+from accounts.api.lists import ListView
 from accounts.api.rendering import LedgerCSVRenderer, render_account, render_balance, render_entry
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, secret_reader, term_reader, text_reader
@@ -112,7 +112,7 @@ def _read_refresh(request: Request) -> str:
     return refresh
 
 
-def _refuse_otp(field: str, value: object) -> None:
+def _refuse_otp(field: str, _value: object) -> None:
     """Refuse a one-time password rather than ignore it: no account has a second factor to check it with."""
     raise refusal("invalid_value", field, "No second factor is set up: leave otp out.")
 
@@ -126,7 +126,7 @@ class AccountView(APIView):
         responses={200: serializers.AccountSerializer, **problems(401, 503)},
     )
     def get(self, request: Request) -> Response:
-        account = selectors.account_of_trader(request.user.account_id)
+        account = selectors.account_of_trader(trader_of(request).account_id)
         if account is None:
             raise DomainError("not_found", "There is no such account any more.")
         return Response(render_account(account))
@@ -141,14 +141,14 @@ class BalancesView(APIView):
         responses={200: serializers.BalancesSerializer, **problems(401, 503)},
     )
     def get(self, request: Request) -> Response:
-        balances = selectors.balances_of(request.user.account_id)
+        balances = selectors.balances_of(trader_of(request).account_id)
         return Response({"results": [render_balance(balance) for balance in balances]})
 
 
-class LedgerView(GenericAPIView):
+class LedgerView(ListView):
     """All that moved in or out of the account, newest first; as CSV too, the next page's cursor in X-Next-Cursor."""
 
-    renderer_classes = (*api_settings.DEFAULT_RENDERER_CLASSES, LedgerCSVRenderer)
+    renderer_classes = [*APIView.renderer_classes, LedgerCSVRenderer]
     serializer_class = serializers.LedgerEntrySerializer
 
     @extend_schema(
@@ -169,10 +169,12 @@ class LedgerView(GenericAPIView):
         if code is not None and asset is None:
             raise refusal("invalid_value", "asset", f"There is no asset {code}.", value=code)
         select = partial(
-            selectors.ledger_of, request.user.account_id, asset_id=asset.id if asset else None, kind=kind and str(kind)
+            selectors.ledger_of,
+            trader_of(request).account_id,
+            asset_id=asset.id if asset else None,
+            kind=kind and str(kind),
         )
-        entries = self.paginator.select_page(request, select)
-        response = self.get_paginated_response([render_entry(entry) for entry in entries])
-        if self.paginator.next_cursor is not None:
-            response["X-Next-Cursor"] = self.paginator.next_cursor
+        response = self.answer_page(request, select, render_entry)
+        if response.data["next_cursor"] is not None:
+            response["X-Next-Cursor"] = response.data["next_cursor"]
         return response

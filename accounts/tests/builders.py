@@ -28,7 +28,9 @@ def make_asset(code: str = "BTC", *, scale: int = 8, name: str = "") -> Asset:
     return Asset.objects.filter(code=code).first() or create_asset(code=code, scale=scale, name=name)
 
 
-def make_trader(*, email: str | None = None, password: str | None = None, funds: Mapping[str, str] | None = None) -> Account:
+def make_trader(
+    *, email: str | None = None, password: str | None = None, funds: Mapping[str, str] | None = None
+) -> Account:
     """Create a trading account that owns so much of each asset, e.g. funds={"USD": "1000"}."""
     account = Account.objects.create(user=make_user(email=email, password=password), kind=AccountKind.TRADER)
     for code, amount in (funds or {}).items():

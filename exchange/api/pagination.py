@@ -1,18 +1,16 @@
 """Page through lists that grow, newest first.
 
-The law: a page costs one read by index, however deep it lies: rows below an id, one more than asked for to know whether there
-is a next page. Nothing is counted. The cursor is opaque to clients.
+The law: a page costs one read by index, however deep it lies: rows below an id, one more than asked for to know
+whether there is a next page. Nothing is counted. The cursor is opaque to clients.
 Selectors give the rows: select(before=..., limit=...) returns rows by descending id.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.bodies import BodyReader, integer_reader, read_id
@@ -26,27 +24,17 @@ _read_limit = integer_reader(1, LIMIT_MAX)
 class IdCursorPagination(BasePagination):
     """`?limit=&cursor=` → {results, next_cursor}."""
 
-    def select_page(self, request: Request, select: Callable[..., Sequence[Any]]) -> Sequence[Any]:
+    next_cursor: str | None = None
+
+    def select_page(self, request: Request, select: Callable[..., Iterable[Any]]) -> Sequence[Any]:
         """Read one page. Raises DomainError invalid_value for a bad limit or cursor."""
         reader = BodyReader(request.query_params.dict())
         limit = reader.optional("limit", _read_limit) or LIMIT_DEFAULT
         before = reader.optional("cursor", _read_cursor)
         reader.raise_faults()
-        rows = select(before=before, limit=limit + 1)
+        rows = list(select(before=before, limit=limit + 1))
         self.next_cursor = _write_cursor(rows[limit - 1].id) if len(rows) > limit else None
         return rows[:limit]
-
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> Sequence[Any]:
-        """Read one page of a queryset."""
-
-        def select(before: int | None, limit: int) -> Sequence[Any]:
-            rows = queryset if before is None else queryset.filter(id__lt=before)
-            return list(rows.order_by("-id")[:limit])
-
-        return self.select_page(request, select)
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"results": data, "next_cursor": self.next_cursor})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from accounts.api.problems import problem_body
+from accounts.api.problems import problem_body, request_id_of
 from accounts.errors import DomainError
 from exchange.api.rendering import MsgspecRenderer
 
@@ -54,7 +54,7 @@ def problem_response(exception: Exception, context: dict[str, Any]) -> Response 
     # A view that also writes CSV writes its problems as JSON.
     request.accepted_renderer, request.accepted_media_type = _renderer, _renderer.media_type
     return Response(
-        problem_body(error, request._request.request_id),
+        problem_body(error, request_id_of(request)),
         status=error.status,
         headers=_headers(exception, error),
         content_type=PROBLEM_MEDIA_TYPE,
@@ -97,7 +97,7 @@ def _outside_views(code: str, detail: str, page: Callable[..., HttpResponse]) ->
     def answer(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
         if not request.path.startswith("/api/"):
             return page(request) if exception is None else page(request, exception)
-        body = problem_body(DomainError(code, detail), getattr(request, "request_id", ""))
+        body = problem_body(DomainError(code, detail), request_id_of(request))
         return HttpResponse(_renderer.render(body), status=body["status"], content_type=PROBLEM_MEDIA_TYPE)
 
     return answer

@@ -12,6 +12,24 @@ import this before there is a Django.
 """
 
 from exchange.embedded.servers import ServerError, running_servers
-from exchange.embedded.var import AlreadyRunning, SecretError, kept_secret, running_url, var_folder
+from exchange.embedded.var import (
+    AlreadyRunning,
+    EmbeddedError,
+    SecretError,
+    kept_secret,
+    running_url,
+    sole_owner,
+    var_folder,
+)
 
-__all__ = ["AlreadyRunning", "SecretError", "ServerError", "kept_secret", "running_servers", "running_url", "var_folder"]
+__all__ = [
+    "AlreadyRunning",
+    "EmbeddedError",
+    "SecretError",
+    "ServerError",
+    "kept_secret",
+    "running_servers",
+    "running_url",
+    "sole_owner",
+    "var_folder",
+]

@@ -18,30 +18,41 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from exchange.embedded import AlreadyRunning, ServerError, running_servers, var_folder
+from exchange.embedded import EmbeddedError, running_servers, sole_owner, var_folder
+from exchange.embedded.servers import end_with_owner
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m exchange.embedded", description="Run a command with PostgreSQL and Valkey up.")
+    parser = argparse.ArgumentParser(
+        prog="python -m exchange.embedded", description="Run a command with PostgreSQL and Valkey up."
+    )
     parser.add_argument("--scratch", action="store_true", help="use a temporary folder that is removed afterwards")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _leave)
     try:
         with ExitStack() as stack:
-            var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exchange-"))) if options.scratch else var_folder()
+            var = (
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exchange-")))
+                if options.scratch
+                else var_folder()
+            )
+            stack.enter_context(sole_owner(var))
             urls = stack.enter_context(running_servers(var, scratch=options.scratch))
             stack.callback(_finish_undisturbed)
             return _run(options.command, {**os.environ, **urls, "EXCHANGE_VAR": str(var)})
-    except (AlreadyRunning, ServerError) as error:
+    except EmbeddedError as error:
         print(error, file=sys.stderr)
         return 1
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
     try:
-        process = subprocess.Popen(command, env=environment)
+        end = end_with_owner(signal.SIGTERM)
+        process = subprocess.Popen(command, env=environment, preexec_fn=end)  # noqa: PLW1509 - no thread runs here
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return 127
@@ -51,18 +62,19 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         if number != signal.SIGINT or not sys.stdin.isatty():
             process.send_signal(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, pass_on)
     code = process.wait()
     return code if code >= 0 else 128 - code
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
+    _finish_undisturbed()
     raise SystemExit(128 + number)
 
 
 def _finish_undisturbed() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

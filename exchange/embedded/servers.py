@@ -30,7 +30,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from exchange.embedded.var import kept_secret, private_folder, recorded_urls, sole_owner
+from exchange.embedded.var import EmbeddedError, kept_secret, private_folder, recorded_urls
 
 UNPRIVILEGED_USER = "nobody"
 BINARY_CACHE = Path("/var/cache/exchange-embedded")
@@ -62,15 +62,17 @@ POSTGRESQL_SETTINGS = {
 SCRATCH_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
-class ServerError(RuntimeError):
+class ServerError(EmbeddedError):
     """A server cannot be started; the message says why and where its log is."""
 
 
 @contextmanager
 def running_servers(var: Path, *, scratch: bool = False) -> Iterator[dict[str, str]]:
-    """Run the servers whose URL the environment does not give; yields the URLs of those that were started."""
+    """Run the servers whose URL the environment does not give, for the sole owner of the folder.
+
+    Yields, as environment variables, the URLs of those that were started.
+    """
     with ExitStack() as stack:
-        stack.enter_context(sole_owner(var))
         urls: dict[str, str] = {}
         if not os.environ.get("DATABASE_URL"):
             urls["database_url"] = stack.enter_context(_postgresql(var, scratch=scratch))
@@ -87,6 +89,7 @@ def _postgresql(var: Path, *, scratch: bool) -> Iterator[str]:
     settings = POSTGRESQL_SETTINGS | (SCRATCH_SETTINGS if scratch else {})
     folder = var / "postgres"
     _stop_leftovers(folder, "postgres", signal.SIGINT)
+    _forget_zombie(folder / "postmaster.pid")
     if not folder.exists():
         _create_cluster(folder, program, password, settings)
 
@@ -115,7 +118,9 @@ def _valkey(var: Path) -> Iterator[str]:
         return [str(program), "-", "--port", str(port)]
 
     # It holds nothing that a restart must bring back: queues, caches and sockets' groups refill themselves.
-    config = f'bind 127.0.0.1\nrequirepass {password}\nsave ""\nappendonly no\nmaxmemory-policy noeviction\ndatabases 64\n'
+    config = (
+        f'bind 127.0.0.1\nrequirepass {password}\nsave ""\nappendonly no\nmaxmemory-policy noeviction\ndatabases 64\n'
+    )
 
     def ready(port: int) -> bool:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as client:
@@ -190,7 +195,7 @@ def _start(
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_end_with_owner(stop_signal),
+            preexec_fn=end_with_owner(stop_signal),  # noqa: PLW1509 - no thread runs here
             **_as_server_user(folder),
         )
 
@@ -218,7 +223,7 @@ def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None
         process.wait()
 
 
-def _end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
+def end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
     """What a child runs before its program, so that the kernel sends it the signal when its parent dies."""
     if sys.platform != "linux":
         return None
@@ -237,6 +242,20 @@ def _stop_leftovers(folder: Path, name: str, stop_signal: signal.Signals) -> Non
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+
+
+def _forget_zombie(lock: Path) -> None:
+    """Remove the lock of a killed postmaster whose parent has not reaped it, as a container's PID 1 may never do.
+
+    PostgreSQL would take it for alive. Nothing of it runs any more, or `_stop_leftovers` would have found it.
+    """
+    try:
+        pid = lock.read_text().split()[0]
+        state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # no lock, or no such process: PostgreSQL sees that itself
+        return
+    if state == "Z":
+        lock.unlink()
 
 
 def _processes_in(folder: Path, name: str) -> list[int]:
@@ -272,6 +291,8 @@ def _data_argument(folder: Path) -> str:
 
 
 def _owned_folder(folder: Path) -> None:
+    if folder.exists():
+        return
     private_folder(folder)
     if os.geteuid() == 0:
         user = pwd.getpwnam(UNPRIVILEGED_USER)
@@ -299,7 +320,9 @@ def _reachable_program(root: Path, program: Path) -> Path:
     if not copy.exists():
         _copy_for_all(parts, root.parent, copy)
     if not _can_run(copy / root.name / program):
-        raise ServerError(f"{UNPRIVILEGED_USER} cannot run {copy / root.name / program}; start as another user than root.")
+        raise ServerError(
+            f"{UNPRIVILEGED_USER} cannot run {copy / root.name / program}; start as another user than root."
+        )
     return copy / root.name / program
 
 
@@ -312,7 +335,8 @@ def _can_run(program: Path) -> bool:
 
 
 def _copy_for_all(parts: Sequence[Path], base: Path, copy: Path) -> None:
-    BINARY_CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    BINARY_CACHE.mkdir(parents=True, exist_ok=True)
+    BINARY_CACHE.chmod(0o755)  # whatever the umask
     draft = Path(tempfile.mkdtemp(dir=BINARY_CACHE))
     for part in parts:
         target = draft / part.relative_to(base)

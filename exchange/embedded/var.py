@@ -25,11 +25,15 @@ PLACEHOLDERS = {
 }
 
 
-class AlreadyRunning(RuntimeError):
-    """Another process runs servers for this var folder."""
+class EmbeddedError(RuntimeError):
+    """The embedded servers cannot be had; the message says why and what to do."""
 
 
-class SecretError(RuntimeError):
+class AlreadyRunning(EmbeddedError):
+    """Another process owns this var folder."""
+
+
+class SecretError(EmbeddedError):
     """A secret can be neither read nor created."""
 
 
@@ -83,13 +87,19 @@ def recorded_urls(var: Path, urls: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def sole_owner(var: Path) -> Iterator[None]:
     """Own the var folder while the block runs; the lock dies with the process, however it ends."""
-    with (private_folder(var) / "lock").open("a+") as lock:
+    try:
+        lock = (private_folder(var) / "lock").open("a+")
+    except OSError as error:
+        raise EmbeddedError(
+            f"Cannot use the folder {var}: {error.strerror}. Set EXCHANGE_VAR to one that this user may write to."
+        ) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             raise AlreadyRunning(
-                f"Process {lock.read().strip() or 'unknown'} already runs the servers of {var}. "
+                f"Process {lock.read().strip() or 'unknown'} already runs {var}. "
                 "Stop it, or set EXCHANGE_VAR (and other ports) for a second copy."
             ) from None
         lock.truncate(0)
@@ -119,7 +129,7 @@ def _publish(path: Path, text: str, *, keep_existing: bool) -> None:
         with os.fdopen(handle, "w") as file:
             file.write(text)
         if not keep_existing:
-            os.replace(draft, path)
+            Path(draft).replace(path)
             return
         try:
             os.link(draft, path)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import AsyncClient
 from rest_framework.test import APIClient
 
@@ -96,7 +97,9 @@ def test_a_body_that_is_no_strict_json_object_is_malformed(body):
     assert response["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"]
+)
 def test_a_body_of_another_type_is_refused(content_type):
     response = post_raw(b"email=a", content_type)
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
@@ -121,15 +124,13 @@ def test_a_lost_database_is_unavailable_and_says_when_to_come_back(monkeypatch):
 
 
 def _lose_database(account_id):
-    from django.db import OperationalError
-
     raise OperationalError("connection to secret host failed")
 
 
 def test_a_bug_is_an_internal_error_that_tells_nothing(monkeypatch):
     client = make_client(make_trader())
     client.raise_request_exception = False
-    monkeypatch.setattr("accounts.selectors.balances_of", lambda account_id: 1 // 0)
+    monkeypatch.setattr("accounts.selectors.balances_of", lambda _: 1 // 0)
     response = client.get("/api/v1/balances", HTTP_X_REQUEST_ID="mine")
     assert (response.status_code, response["Content-Type"]) == (500, "application/problem+json")
     assert (response.json()["code"], response.json()["request_id"]) == ("internal_error", "mine")

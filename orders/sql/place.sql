@@ -84,10 +84,9 @@ WITH input AS MATERIALIZED (
     FROM counted
 ), accepted AS MATERIALIZED (
     SELECT decided.*, nextval('orders_id_seq') AS order_id, units.hold, units.hold * hold_unit AS held_amount
-    FROM decided, LATERAL (
+    FROM (SELECT * FROM decided WHERE decision IS NULL ORDER BY n) decided, LATERAL (
         SELECT COALESCE(hold_units, lots * tick_lot_units * div(worst_price, tick_size)) AS hold
     ) units
-    WHERE decision IS NULL
 ), need AS (
     SELECT account_id, hold_asset_id AS asset_id, sum(held_amount) AS amount FROM accepted GROUP BY 1, 2
 ), {hold_funds}, receipts AS (

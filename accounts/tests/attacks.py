@@ -1,0 +1,34 @@
+"""Try to break the database's own rules, past the code that keeps them.
+
+The law: an attack fails by the rule that it names, and an app attacks every constraint and trigger that it has.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+
+
+@contextmanager
+def refused_by(rule: str) -> Iterator[None]:
+    """Expect the database to refuse, naming the rule (a regular expression)."""
+    with pytest.raises(DatabaseError, match=rule), transaction.atomic():
+        yield
+
+
+def constraints_and_triggers(app: str) -> set[str]:
+    """Name everything that the app's models and migrations have told the database to refuse."""
+    models = list(apps.get_app_config(app).get_models())
+    names = {constraint.name for model in models for constraint in model._meta.constraints}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname = ANY(%s)",
+            [[model._meta.db_table for model in models]],
+        )
+        return names | {name for (name,) in cursor.fetchall()}
+
+
+def unattacked(app: str, attacked: Iterable[str]) -> set[str]:
+    return constraints_and_triggers(app) - set(attacked)

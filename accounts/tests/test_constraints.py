@@ -1,0 +1,74 @@
+"""Attack the ledger's rules in the database."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from accounts.ledger import outside_world
+from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, Transfer, User
+from accounts.tests.attacks import refused_by, unattacked
+from accounts.tests.builders import make_trader, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def _transfer(**changes: object) -> Transfer:
+    trader = Account.objects.get(kind=AccountKind.TRADER)
+    values = {
+        "asset": Asset.objects.get(code="USD"), "debit_account": outside_world(), "credit_account": trader,
+        "amount": Decimal(1), "kind": "correction",
+    }  # fmt: skip
+    return Transfer.objects.create(**(values | changes))
+
+
+def _same_balance() -> dict[str, object]:
+    balance = OF_TRADERS.get()
+    return {"account_id": balance.account_id, "asset_id": balance.asset_id}
+
+
+TRADERS = Account.objects.filter(kind=AccountKind.TRADER)
+OF_TRADERS = Balance.objects.exclude(account_id=OUTSIDE_WORLD_ID)
+
+ATTACKS: list[tuple[str, Callable[[], object]]] = [
+    ("users_email_lower", lambda: User.objects.update(email="Trader@example.com")),
+    ("accounts_kind", lambda: TRADERS.update(kind="bank")),
+    ("accounts_status", lambda: TRADERS.update(status="closed")),
+    ("accounts_trader_has_user", lambda: TRADERS.update(user=None)),
+    ("accounts_trader_has_user", lambda: Account.objects.create(kind="fees", user=make_user())),
+    ("accounts_outside_is_one", lambda: Account.objects.create(kind="outside")),
+    ("accounts_outside_is_one", lambda: Account.objects.filter(kind="outside").update(kind="fees")),
+    ("assets_scale", lambda: Asset.objects.update(scale=19)),
+    ("assets_scale", lambda: Asset.objects.update(scale=-1)),
+    ("assets_code", lambda: Asset.objects.update(code="usd")),
+    ("assets_code", lambda: Asset.objects.update(code="")),
+    ("balances_account_asset", lambda: Balance.objects.create(**_same_balance())),
+    ("balances_available_not_negative", lambda: OF_TRADERS.update(available=Decimal("-0.00000001"))),
+    ("balances_held_not_negative", lambda: OF_TRADERS.update(held=-1)),
+    ("balances_held_not_negative", lambda: Balance.objects.filter(account_id=OUTSIDE_WORLD_ID).update(held=-1)),
+    ("transfers_amount_positive", lambda: _transfer(amount=0)),
+    ("transfers_amount_positive", lambda: _transfer(amount=-1)),
+    ("transfers_two_accounts", lambda: _transfer(credit_account=outside_world())),
+    ("transfers_kind", lambda: _transfer(kind="gift")),
+    ("transfers_are_final", lambda: Transfer.objects.update(amount=2)),
+    ("transfers_are_final", lambda: Transfer.objects.update(reference="what it really was")),
+    ("transfers_are_final", lambda: Transfer.objects.all().delete()),
+]
+SAID = {"transfers_are_final": "its rows are final"}
+"""What the triggers say instead of their names."""
+
+
+@pytest.mark.parametrize(("rule", "attack"), ATTACKS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(ATTACKS)])
+def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
+    make_trader(funds={"USD": "100"})
+    with refused_by(SAID.get(rule, rule)):
+        attack()
+
+
+def test_every_rule_is_attacked() -> None:
+    assert unattacked("accounts", [rule for rule, _ in ATTACKS]) == set()
+
+
+def test_the_outside_world_alone_may_be_negative() -> None:
+    make_trader(funds={"USD": "100"})
+    assert Balance.objects.get(account_id=OUTSIDE_WORLD_ID).available == -100

@@ -1,0 +1,40 @@
+"""What two callers may ask for at the same moment, and only one may get."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from accounts.models import Account, User
+from accounts.sessions import issue_tokens
+from accounts.tests.builders import make_trader
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def post_at_once(path, body, count=4):
+    """Send the same request from several threads at once; returns the statuses."""
+    barrier = Barrier(count)
+
+    def post(_: int) -> int:
+        barrier.wait()
+        try:
+            return APIClient().post(path, body, format="json").status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        return sorted(pool.map(post, range(count)))
+
+
+def test_an_address_is_registered_once():
+    body = {"email": "ada@example.com", "password": "correct horse battery"}
+    assert post_at_once("/api/v1/auth/register", body) == [201, 400, 400, 400]
+    assert (User.objects.count(), Account.objects.filter(kind="trader").count()) == (1, 1)
+
+
+def test_a_refresh_token_is_renewed_once():
+    body = {"refresh": issue_tokens(make_trader()).refresh}
+    assert post_at_once("/api/v1/auth/token/refresh", body) == [200, 401, 401, 401]

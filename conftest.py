@@ -1,0 +1,23 @@
+"""What all tests share: a Redis database for each test process, and how hard hypothesis searches.
+
+The law: test processes never see each other's keys; a failing search can be repeated.
+
+Each app's fixtures are in its own tests/.
+"""
+
+import os
+from urllib.parse import urlsplit
+
+from hypothesis import HealthCheck, settings
+
+# The settings read REDIS_URL when pytest-django imports them, which is after this file.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if url := os.environ.get("REDIS_URL"):
+    _first = int(urlsplit(url).path.strip("/") or 0)
+    os.environ["REDIS_URL"] = urlsplit(url)._replace(path=f"/{_first + _worker}").geturl()
+
+# A loaded machine is slow, not wrong: no example has a deadline.
+settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
+settings.register_profile("long", settings.get_profile("dev"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))

@@ -1,0 +1,108 @@
+"""Describe the shapes of orders/api for the OpenAPI schema.
+
+The law: these serializers document; they neither read nor check (orders/requests.py does) nor write (rendering.py
+does). Tests hold the views to them.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from rest_framework import serializers
+
+from accounts.api.serializers import ProblemSerializer
+from orders.terms import OrderStatus, OrderType, Phase, Reason, SelfTradePrevention, Side, TimeInForce
+
+
+def terms(values: Iterable[StrEnum]) -> list[str]:
+    return [str(value) for value in values]
+
+
+DECIMAL = "A decimal."
+
+
+class TimeSerializer(serializers.Serializer):
+    now = serializers.DateTimeField()
+
+
+class MarketSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    base = serializers.CharField()
+    quote = serializers.CharField()
+    tick_size = serializers.CharField(help_text=DECIMAL)
+    lot_size = serializers.CharField(help_text=DECIMAL)
+    min_quantity = serializers.CharField(allow_null=True, help_text="Null: no limit.")
+    max_quantity = serializers.CharField(allow_null=True, help_text="Null: no limit.")
+    min_notional = serializers.CharField(allow_null=True, help_text="Null: no limit.")
+    price_band = serializers.CharField(allow_null=True, help_text="A fraction of the reference price. Null: no limit.")
+    maker_fee = serializers.CharField(help_text="A fraction of what is received.")
+    taker_fee = serializers.CharField(help_text="A fraction of what is received.")
+    phase = serializers.ChoiceField(terms(Phase))
+    order_types = serializers.ListField(child=serializers.ChoiceField(terms(OrderType)))
+    max_open_orders = serializers.IntegerField(allow_null=True, help_text="Per account. Null: no limit.")
+
+
+class MarketsSerializer(serializers.Serializer):
+    results = MarketSerializer(many=True)
+
+
+class NewOrderSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    side = serializers.ChoiceField(terms(Side))
+    order_type = serializers.ChoiceField(terms(OrderType))
+    quantity = serializers.CharField(required=False, allow_null=True, help_text=DECIMAL)
+    quote_quantity = serializers.CharField(required=False, allow_null=True, help_text="Market Buy, not with quantity.")
+    price = serializers.CharField(required=False, allow_null=True, help_text="Of a Limit order.")
+    time_in_force = serializers.ChoiceField(terms(TimeInForce), required=False, allow_null=True)
+    post_only = serializers.BooleanField(required=False, allow_null=True)
+    client_order_id = serializers.RegexField(r"^[A-Za-z0-9._:/-]{1,64}$", required=False, allow_null=True)
+    self_trade_prevention = serializers.ChoiceField(terms(SelfTradePrevention), required=False, allow_null=True)
+
+
+class OrderSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    client_order_id = serializers.CharField(allow_null=True)
+    symbol = serializers.CharField()
+    side = serializers.ChoiceField(terms(Side))
+    order_type = serializers.ChoiceField(terms(OrderType))
+    time_in_force = serializers.ChoiceField(terms(TimeInForce))
+    post_only = serializers.BooleanField()
+    price = serializers.CharField(allow_null=True)
+    quantity = serializers.CharField(allow_null=True, help_text="Null under quote_quantity.")
+    quote_quantity = serializers.CharField(allow_null=True)
+    filled_quantity = serializers.CharField()
+    filled_quote = serializers.CharField()
+    remaining_quantity = serializers.CharField(allow_null=True, help_text="Null under quote_quantity; 0 once ended.")
+    average_price = serializers.CharField(allow_null=True, help_text="Rounded half-even to the quote's scale.")
+    status = serializers.ChoiceField(terms(OrderStatus))
+    reason = serializers.ChoiceField(terms(Reason), allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class OrderTestSerializer(serializers.Serializer):
+    held_asset = serializers.CharField()
+    held_amount = serializers.CharField()
+    maker_fee = serializers.CharField()
+    taker_fee = serializers.CharField()
+    fee_asset = serializers.CharField()
+
+
+class BatchRequestSerializer(serializers.Serializer):
+    orders = NewOrderSerializer(many=True)
+
+
+class BatchOutcomeSerializer(serializers.Serializer):
+    order = OrderSerializer(required=False)
+    error = ProblemSerializer(required=False)
+
+
+class BatchSerializer(serializers.Serializer):
+    results = BatchOutcomeSerializer(many=True, help_text="One an order, in order: order or error.")
+
+
+class AmendmentSerializer(serializers.Serializer):
+    quantity = serializers.CharField(help_text="The new, lower quantity, filled part included.")
+
+
+class RequestedSerializer(serializers.Serializer):
+    requested = serializers.IntegerField(help_text="How many orders were open.")

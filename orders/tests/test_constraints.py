@@ -1,0 +1,170 @@
+"""Attack the rules of markets, orders and the journal in the database."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from accounts.models import Account, Asset
+from accounts.tests.attacks import refused_by, unattacked
+from accounts.tests.builders import make_trader
+from orders.intake import Placed, place
+from orders.models import Command, FeeRate, Market, MarketState, Order
+from orders.requests import read_new_order
+from orders.tests.builders import make_market
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = Order.objects.filter(quote_quantity__isnull=True)
+BY_QUOTE = Order.objects.filter(quote_quantity__isnull=False)
+USED = Market.objects.filter(symbol="BTC/USD")
+UNUSED = Market.objects.filter(symbol="ETH/USD")
+STATES = MarketState.objects.all()
+ENDED = {"status": "Canceled", "reason": "user_request", "held_amount": 0, "remaining_quantity": 0}
+TAKEN = {"sequence": 1, "events": [], "processed_at": Now()}
+FEES = {"maker_fee": 0, "taker_fee": 0}
+
+
+@pytest.fixture(autouse=True)
+def _venue() -> None:
+    """A market with an open limit order and a market order by quote quantity, and one that is unused."""
+    make_market("BTC/USD", reference_price=Decimal(50000))
+    make_market("ETH/USD")
+    trader = make_trader(funds={"USD": "1000000"})
+    limit = {"order_type": "Limit", "price": "50000", "quantity": "1", "client_order_id": "one"}
+    for body in (limit, {"order_type": "Market", "quote_quantity": "100", "client_order_id": "two"}):
+        (outcome,) = place(trader.id, [read_new_order({"symbol": "BTC/USD", "side": "Buy", **body})])
+        assert isinstance(outcome, Placed)
+
+
+def _asset(code: str) -> Asset:
+    return Asset.objects.get(code=code)
+
+
+def _fee_rate(**scope: Any) -> FeeRate:
+    return FeeRate.objects.create(**(FEES | scope))
+
+
+def _twice(attack: Callable[[], object]) -> None:
+    attack()
+    attack()
+
+
+def _then(first: Callable[[], object], attack: Callable[[], object]) -> None:
+    first()
+    attack()
+
+
+def _delete_all(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table}")  # noqa: S608  a constant below
+
+
+def _trader() -> Account:
+    return Account.objects.get(kind="trader")
+
+
+ATTACKS: list[tuple[str, Callable[[], object]]] = [
+    ("markets_base_quote", lambda: UNUSED.update(base=_asset("BTC"))),
+    ("markets_two_assets", lambda: UNUSED.update(base=_asset("USD"))),
+    ("markets_tick_positive", lambda: UNUSED.update(tick_size=0)),
+    ("markets_lot_positive", lambda: UNUSED.update(lot_size=-1)),
+    *[
+        ("markets_fees", lambda name=name, value=value: USED.update(**{name: value}))
+        for name in ("maker_fee", "taker_fee")
+        for value in (Decimal("-0.001"), 1)
+    ],
+    ("markets_bands", lambda: USED.update(protection_band=1)),
+    ("markets_bands", lambda: USED.update(protection_band=Decimal("-0.1"))),
+    ("markets_bands", lambda: USED.update(price_band=0)),
+    ("markets_bands", lambda: USED.update(price_band=1)),
+    *[
+        ("markets_limits", lambda name=name: USED.update(**{name: 0}))
+        for name in ("min_quantity", "max_quantity", "min_notional", "reference_price")
+    ],
+    ("markets_fix_tick", lambda: USED.update(tick_size=Decimal("0.1"))),
+    ("markets_fix_tick", lambda: USED.update(lot_size=1)),
+    ("markets_fix_tick", lambda: USED.update(base=_asset("ETH"))),
+    ("market_states_phase", lambda: STATES.update(phase="Lunch")),
+    ("market_states_sequence", lambda: STATES.update(last_sequence=-1)),
+    ("market_states_not_crossed", lambda: STATES.update(best_bid=2, best_ask=1)),
+    ("market_states_not_crossed", lambda: STATES.update(best_bid=1, best_ask=1)),
+    ("fee_rates_scope", lambda: _twice(lambda: _fee_rate(tier=1))),
+    ("fee_rates_scope", lambda: _twice(lambda: _fee_rate(account=_trader(), market=USED.get()))),
+    ("fee_rates_account_or_tier", _fee_rate),
+    ("fee_rates_account_or_tier", lambda: _fee_rate(account=_trader())),
+    ("fee_rates_account_or_tier", lambda: _fee_rate(account=_trader(), tier=1, market=USED.get())),
+    ("fee_rates_range", lambda: _fee_rate(tier=1, maker_fee=1)),
+    ("fee_rates_range", lambda: _fee_rate(tier=1, taker_fee=Decimal("-0.1"))),
+    ("orders_client_order_id", lambda: Order.objects.update(client_order_id="one")),
+    ("orders_side", lambda: ORDERS.update(side="Hold")),
+    ("orders_status", lambda: ORDERS.update(**(ENDED | {"status": "Lost"}))),
+    ("orders_one_size", lambda: ORDERS.update(quantity=None, remaining_quantity=None)),
+    ("orders_one_size", lambda: ORDERS.update(quote_quantity=1)),
+    ("orders_one_size", lambda: BY_QUOTE.update(quote_quantity=0)),
+    ("orders_filled_within", lambda: ORDERS.update(filled_quantity=2, remaining_quantity=0)),
+    ("orders_filled_within", lambda: ORDERS.update(filled_quantity=-1)),
+    ("orders_filled_within", lambda: ORDERS.update(filled_quote=-1)),
+    ("orders_filled_within", lambda: BY_QUOTE.update(filled_quote=101)),
+    ("orders_remaining_within", lambda: ORDERS.update(remaining_quantity=-1)),
+    ("orders_remaining_within", lambda: ORDERS.update(filled_quantity=Decimal("0.5"))),
+    ("orders_remaining_within", lambda: ORDERS.update(remaining_quantity=None)),
+    ("orders_remaining_within", lambda: BY_QUOTE.update(remaining_quantity=1)),
+    ("orders_ended_holds_nothing", lambda: ORDERS.update(**(ENDED | {"held_amount": 1}))),
+    ("orders_ended_holds_nothing", lambda: ORDERS.update(**(ENDED | {"remaining_quantity": 1}))),
+    ("orders_held_not_negative", lambda: ORDERS.update(held_amount=-1)),
+    ("orders_reason", lambda: ORDERS.update(reason="user_request")),
+    ("orders_reason", lambda: ORDERS.update(**(ENDED | {"reason": None}))),
+    ("ended_orders_are_final", lambda: _then(lambda: ORDERS.update(**ENDED), lambda: ORDERS.update(status="New"))),
+    ("ended_orders_are_final", lambda: _then(lambda: ORDERS.update(**ENDED), lambda: ORDERS.update(post_only=True))),
+    ("orders_stay", lambda: _delete_all("orders")),
+    ("commands_kind", lambda: Command.objects.create(market=USED.get(), kind="rewind", payload={})),
+    ("commands_sequence", lambda: Command.objects.update(**TAKEN)),
+    ("commands_sequence_positive", lambda: Command.objects.update(**(TAKEN | {"sequence": 0}))),
+    *[
+        ("commands_events_with_sequence", lambda name=name: Command.objects.update(**(TAKEN | {name: None})))
+        for name in TAKEN
+    ],
+    ("commands_are_final", lambda: Command.objects.update(payload={})),
+    ("commands_are_final", lambda: Command.objects.update(kind="cancel")),
+    ("commands_are_final", lambda: Command.objects.update(accepted_at=Now())),
+    ("commands_are_final", lambda: Command.objects.update(market=UNUSED.get())),
+    ("commands_are_final", lambda: Command.objects.update(order=None)),
+    ("commands_are_final", lambda: _twice(lambda: Command.objects.filter(order__in=ORDERS).update(**TAKEN))),
+    ("commands_stay", lambda: _delete_all("commands")),
+]  # fmt: skip
+SAID = {
+    "markets_fix_tick": "fixed since its first order",
+    "orders_status": "orders_status|orders_reason",  # a status that nobody knows breaks both
+    "ended_orders_are_final": "in orders: its rows are final",
+    "orders_stay": "in orders: its rows are final",
+    "commands_are_final": "in commands: its rows are final",
+    "commands_stay": "in commands: its rows are final",
+}
+"""What is said instead of the rule's name."""
+
+
+@pytest.mark.parametrize(("rule", "attack"), ATTACKS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(ATTACKS)])
+def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
+    with refused_by(SAID.get(rule, f'"{rule}"')):
+        attack()
+
+
+def test_every_rule_is_attacked() -> None:
+    changes_instead = {"markets_mark_rules_changed"}
+    assert unattacked("orders", [rule for rule, _ in ATTACKS]) == changes_instead
+
+
+@pytest.mark.parametrize("change", [{"maker_fee": Decimal("0.1")}, {"rules_version": 1}])
+def test_any_change_of_a_market_raises_its_rules_version(change: dict[str, Any]) -> None:
+    before = USED.get().rules_version
+    USED.update(**change)
+    assert USED.get().rules_version == before + 1
+
+
+def test_an_unused_market_may_change_its_tick() -> None:
+    UNUSED.update(tick_size=Decimal("0.1"))
+    assert UNUSED.get().tick_size == Decimal("0.1")

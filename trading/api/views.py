@@ -1,0 +1,162 @@
+"""Serve what happened: public market data, and a trader's own fills.
+
+The law: a view reads the request, makes one call and renders. Public views look at no credentials, so nothing in them
+can depend on who asks.
+Reading is trading/selectors.py; streams are trading/feed.py's.
+"""
+
+from functools import partial
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.authentication import trader_of
+from accounts.api.lists import ListView
+from accounts.api.schema import problems, query
+from accounts.bodies import BodyReader, integer_reader, read_id, text_reader
+from orders.intake import own_order
+from orders.rules import rules_of_market, rules_of_symbol
+from trading import selectors
+from trading.api import serializers
+from trading.api.rendering import (
+    render_book,
+    render_fill,
+    render_history,
+    render_prevention,
+    render_ticker,
+    render_trade,
+)
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1000
+_read_limit = integer_reader(1, LIMIT_MAX)
+_read_symbol = text_reader(40)
+
+
+class BookView(APIView):
+    """A market's price levels, best first, at one sequence."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="get_book",
+        tags=["markets"],
+        parameters=[query("depth", f"Levels a side: 1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int)],
+        responses={200: serializers.BookSerializer, **problems(400, 404, 503)},
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        rules = rules_of_symbol(symbol)
+        reader = BodyReader(request.query_params.dict())
+        depth = reader.optional("depth", _read_limit) or LIMIT_DEFAULT
+        reader.raise_faults()
+        return Response(render_book(selectors.read_book(rules.market_id, depth), rules))
+
+
+class TradesView(APIView):
+    """A market's trades, newest first."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="list_trades",
+        tags=["markets"],
+        parameters=[
+            query("limit", f"1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
+            query("before", "Only trades with a lower id.", schema=int),
+        ],
+        responses={200: serializers.TradesSerializer, **problems(400, 404, 503)},
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        rules = rules_of_symbol(symbol)
+        reader = BodyReader(request.query_params.dict())
+        limit = reader.optional("limit", _read_limit) or LIMIT_DEFAULT
+        before = reader.optional("before", read_id)
+        reader.raise_faults()
+        trades = selectors.trades_of_market(rules.market_id, before=before, limit=limit)
+        return Response({"results": [render_trade(trade, rules) for trade in trades]})
+
+
+class TickerView(APIView):
+    """A market's last 24 hours."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="get_ticker",
+        tags=["markets"],
+        responses={200: serializers.TickerSerializer, **problems(404, 503)},
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        rules = rules_of_symbol(symbol)
+        (ticker,) = selectors.read_tickers(rules.market_id)
+        return Response(render_ticker(ticker, rules))
+
+
+class TickersView(APIView):
+    """Every market's last 24 hours."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="list_tickers", tags=["markets"], responses={200: serializers.TickersSerializer, **problems(503)}
+    )
+    def get(self, request: Request) -> Response:
+        tickers = selectors.read_tickers()
+        return Response({"results": [render_ticker(ticker, rules_of_market(ticker.market_id)) for ticker in tickers]})
+
+
+class FillsView(ListView):
+    """The caller's sides of trades, newest first."""
+
+    serializer_class = serializers.FillSerializer
+
+    @extend_schema(
+        operation_id="list_fills",
+        tags=["orders"],
+        parameters=[query("symbol", "Only this market."), query("order_id", "Only this order.", schema=int)],
+        responses={200: serializers.FillSerializer(many=True), **problems(400, 401, 404, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        reader = BodyReader(request.query_params.dict())
+        symbol = reader.optional("symbol", _read_symbol)
+        order_id = reader.optional("order_id", read_id)
+        reader.raise_faults()
+        market_id = None if symbol is None else rules_of_symbol(symbol).market_id
+        select = partial(selectors.fills_of, trader_of(request).account_id, market_id=market_id, order_id=order_id)
+        return self.answer_page(request, select, lambda fill: render_fill(fill, rules_of_market(fill.market_id)))
+
+
+class PreventionsView(ListView):
+    """Trades with themselves that the caller was kept from, newest first."""
+
+    serializer_class = serializers.PreventionSerializer
+
+    @extend_schema(
+        operation_id="list_preventions",
+        tags=["orders"],
+        responses={200: serializers.PreventionSerializer(many=True), **problems(400, 401, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        select = partial(selectors.preventions_of, trader_of(request).account_id)
+        return self.answer_page(request, select, lambda row: render_prevention(row, rules_of_market(row.market_id)))
+
+
+class OrderEventsView(APIView):
+    """The life of one of the caller's orders, oldest first: what was asked, and what the engine made of it."""
+
+    @extend_schema(
+        operation_id="list_order_events",
+        tags=["orders"],
+        responses={200: serializers.HistorySerializer, **problems(401, 404, 503)},
+    )
+    def get(self, request: Request, order_id: int) -> Response:
+        order = own_order(trader_of(request).account_id, order_id)
+        rules = rules_of_market(order.market_id)
+        history = selectors.read_history(order)
+        return Response({"results": [render_history(entry, order.id, rules) for entry in history]})

@@ -1,0 +1,235 @@
+"""Read what happened: books, trades, tickers, fills and the life of an order.
+
+The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index
+from the newest down. Public reads name no account; private ones are of one account.
+Writing is trading/settlement.py's.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from orders.models import Order
+from trading.models import Prevention, Trade
+
+
+class Level(NamedTuple):
+    price: Decimal
+    quantity: Decimal
+
+
+class BookSnapshot(NamedTuple):
+    """A market's price levels, best first, as they stood after the command of this sequence."""
+
+    sequence: int
+    bids: list[Level]
+    asks: list[Level]
+
+
+_BOOK = """
+    WITH levels AS MATERIALIZED (
+        SELECT side, price, sum(remaining_quantity) AS quantity FROM orders
+        WHERE market_id = %(market_id)s AND status IN ('New', 'PartiallyFilled') AND priority_sequence IS NOT NULL
+        GROUP BY side, price
+    )
+    SELECT 'sequence', last_sequence::numeric, NULL FROM market_states WHERE market_id = %(market_id)s
+    UNION ALL
+    (SELECT side, price, quantity FROM levels WHERE side = 'Buy' ORDER BY price DESC LIMIT %(depth)s)
+    UNION ALL
+    (SELECT side, price, quantity FROM levels WHERE side = 'Sell' ORDER BY price LIMIT %(depth)s)
+"""
+
+
+def read_book(market_id: int, depth: int) -> BookSnapshot:
+    """Read the best levels of a market. One statement, hence one snapshot."""
+    sequence = 0
+    bids: list[Level] = []
+    asks: list[Level] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_BOOK, {"market_id": market_id, "depth": depth})
+        for name, price, quantity in cursor.fetchall():
+            if name == "sequence":
+                sequence = int(price)
+            else:
+                (bids if name == "Buy" else asks).append(Level(price, quantity))
+    # UNION ALL keeps its parts together, but promises no order within them.
+    return BookSnapshot(sequence, sorted(bids, reverse=True), sorted(asks))
+
+
+def trades_of_market(market_id: int, *, before: int | None, limit: int) -> QuerySet[Trade]:
+    """Select a market's newest trades below an id. One query."""
+    trades = Trade.objects.filter(market_id=market_id)
+    if before is not None:
+        trades = trades.filter(id__lt=before)
+    return trades.order_by("-id")[:limit]
+
+
+class Ticker(NamedTuple):
+    """A market's last 24 hours; without a trade in them open, high and low are None."""
+
+    market_id: int
+    last: Decimal | None
+    bid: Decimal | None
+    ask: Decimal | None
+    sequence: int
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    volume: Decimal
+    quote_volume: Decimal
+
+
+_TICKERS = """
+    SELECT m.id, s.last_price, s.best_bid, s.best_ask, s.last_sequence, first.price, day.high, day.low,
+        COALESCE(day.volume, 0), COALESCE(day.quote_volume, 0)
+    FROM markets m
+    JOIN market_states s ON s.market_id = m.id
+    LEFT JOIN LATERAL (
+        SELECT t.price FROM trades t
+        WHERE t.market_id = m.id AND t.executed_at > now() - interval '24 hours'
+        ORDER BY t.executed_at, t.id LIMIT 1
+    ) first ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT max(t.price) AS high, min(t.price) AS low, sum(t.quantity) AS volume, sum(t.quote_amount) AS quote_volume
+        FROM trades t WHERE t.market_id = m.id AND t.executed_at > now() - interval '24 hours'
+    ) day ON TRUE
+    WHERE %(market_id)s::bigint IS NULL OR m.id = %(market_id)s
+    ORDER BY m.symbol
+"""
+
+
+def read_tickers(market_id: int | None = None) -> list[Ticker]:
+    """Read the tickers of all markets by symbol, or of one. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TICKERS, {"market_id": market_id})
+        return [Ticker._make(row) for row in cursor.fetchall()]
+
+
+class Fill(NamedTuple):
+    """One trader's side of a trade."""
+
+    id: int
+    market_id: int
+    order_id: int
+    client_order_id: str | None
+    side: str
+    liquidity: str
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    executed_at: datetime
+
+
+# Each half walks its own index, trades_maker or trades_taker, from the newest down, and stops at the limit.
+_FILLS = """
+    SELECT fill.id, fill.market_id, fill.order_id, o.client_order_id, o.side, fill.liquidity, fill.price, fill.quantity,
+        fill.fee, fill.executed_at
+    FROM (
+        (
+            SELECT id, market_id, maker_order_id AS order_id, 'Maker' AS liquidity, price, quantity, maker_fee AS fee,
+                executed_at
+            FROM trades WHERE maker_account_id = %(account_id)s {maker}
+            ORDER BY id DESC LIMIT %(limit)s
+        ) UNION ALL (
+            SELECT id, market_id, taker_order_id, 'Taker', price, quantity, taker_fee, executed_at
+            FROM trades WHERE taker_account_id = %(account_id)s {taker}
+            ORDER BY id DESC LIMIT %(limit)s
+        )
+        ORDER BY id DESC LIMIT %(limit)s
+    ) fill JOIN orders o ON o.id = fill.order_id
+    ORDER BY fill.id DESC
+"""
+
+
+def fills_of(
+    account_id: int, *, market_id: int | None = None, order_id: int | None = None, before: int | None = None, limit: int
+) -> list[Fill]:
+    """Read the account's newest fills below a trade's id. One query."""
+    filters = {"market_id": market_id, "order_id": order_id, "before": before}
+    conditions = {
+        "market_id": " AND market_id = %(market_id)s",
+        "order_id": " AND {side}_order_id = %(order_id)s",
+        "before": " AND id < %(before)s",
+    }
+    chosen = "".join(conditions[name] for name, value in filters.items() if value is not None)
+    statement = _FILLS.format(maker=chosen.format(side="maker"), taker=chosen.format(side="taker"))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"account_id": account_id, "limit": limit, **filters})
+        return [Fill._make(row) for row in cursor.fetchall()]
+
+
+def preventions_of(account_id: int, *, before: int | None, limit: int) -> QuerySet[Prevention]:
+    """Select the newest self-trades below an id that were prevented with an order of the account. One query."""
+    preventions = Prevention.objects.filter(Q(maker_account_id=account_id) | Q(taker_account_id=account_id))
+    if before is not None:
+        preventions = preventions.filter(id__lt=before)
+    return preventions.order_by("-id")[:limit]
+
+
+class HistoryEntry(NamedTuple):
+    """One step in an order's life: a command about it, or an event that the engine made of a command.
+
+    `detail` is the event as the journal has it (trading/engine/events.py), empty for a command.
+    """
+
+    type: str
+    kind: str
+    sequence: int | None
+    time: datetime
+    detail: Sequence[Any]
+
+
+# As a taker, an order appears in the events of its own command; as a maker, in those of others, which its trades and
+# preventions name.
+_HISTORY = """
+    SELECT c.kind, c.order_id, c.sequence, c.accepted_at, c.processed_at, c.events
+    FROM commands c
+    WHERE c.order_id = %(order_id)s
+    UNION ALL
+    SELECT c.kind, c.order_id, c.sequence, c.accepted_at, c.processed_at, c.events
+    FROM (
+        SELECT sequence FROM trades WHERE maker_order_id = %(order_id)s
+        UNION
+        SELECT sequence FROM preventions WHERE maker_order_id = %(order_id)s
+    ) met
+    JOIN commands c ON c.market_id = %(market_id)s AND c.sequence = met.sequence
+    WHERE c.order_id IS DISTINCT FROM %(order_id)s
+    ORDER BY sequence NULLS LAST, accepted_at
+"""
+
+
+def read_history(order: Order) -> list[HistoryEntry]:
+    """Read an order's life, oldest first; what is pending comes last. One query."""
+    entries = []
+    with connection.cursor() as cursor:
+        cursor.execute(_HISTORY, {"order_id": order.id, "market_id": order.market_id})
+        for kind, order_id, sequence, accepted_at, processed_at, events in cursor.fetchall():
+            if order_id == order.id:
+                entries.append(HistoryEntry("command", kind, sequence, accepted_at, ()))
+            entries += [
+                HistoryEntry("event", event[0], sequence, processed_at, event)
+                for event in _as_list(events)
+                if order.id in _orders_in(event)
+            ]
+    return entries
+
+
+def _as_list(events: Any) -> list[list[Any]]:
+    if events is None:
+        return []
+    return events if isinstance(events, list) else msgspec.json.decode(events)
+
+
+def _orders_in(event: Sequence[Any]) -> Sequence[int]:
+    """Tell which orders an event is about."""
+    match event[0]:
+        case "trade" | "prevent":
+            return event[1:3]
+        case "phase":
+            return ()
+    return event[1:2]

@@ -1,0 +1,66 @@
+"""Attack the rules of trades, preventions and batches in the database."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from accounts.tests.attacks import refused_by, unattacked
+from trading.models import Batch, Prevention, Trade
+
+pytestmark = pytest.mark.django_db
+
+# The database checks no references of these tables: any numbers will do.
+MATCH: dict[str, Any] = {
+    "market_id": 1, "sequence": 2, "ordinal": 0, "price": Decimal(100), "quantity": Decimal(1),
+    "maker_order_id": 1, "taker_order_id": 2, "maker_account_id": 101, "taker_account_id": 102,
+}  # fmt: skip
+TRADE = MATCH | {"side": "Buy", "quote_amount": Decimal(100), "maker_fee": Decimal(0), "taker_fee": Decimal(0)}
+PREVENTION = MATCH | {"mode": "CancelNewest", "taker_account_id": 101}
+BATCH: dict[str, Any] = {
+    "market_id": 1, "first_sequence": 1, "last_sequence": 2, "engine_version": 1, "trades": 1, "hash": b"\x00" * 32,
+}  # fmt: skip
+
+
+def _trade(**changes: Any) -> Trade:
+    return Trade.objects.create(**(TRADE | {"ordinal": 1} | changes))
+
+
+def _batch(**changes: Any) -> Batch:
+    return Batch.objects.create(**(BATCH | {"first_sequence": 3, "last_sequence": 4} | changes))
+
+
+ATTACKS: list[tuple[str, Callable[[], object]]] = [
+    ("trades_event", lambda: _trade(ordinal=0)),
+    *[("trades_positive", lambda name=name: _trade(**{name: 0})) for name in ("price", "quantity", "quote_amount")],
+    ("trades_two_accounts", lambda: _trade(maker_account_id=102)),
+    ("trades_fees", lambda: _trade(maker_fee=-1)),
+    ("trades_fees", lambda: _trade(taker_fee=-1)),
+    ("trades_side", lambda: _trade(side="Both")),
+    ("trades_are_final", lambda: Trade.objects.update(price=99)),
+    ("trades_are_final", lambda: Trade.objects.all().delete()),
+    ("preventions_event", lambda: Prevention.objects.create(**PREVENTION)),
+    ("preventions_are_final", lambda: Prevention.objects.update(quantity=2)),
+    ("preventions_are_final", lambda: Prevention.objects.all().delete()),
+    ("batches_first", lambda: _batch(first_sequence=1)),
+    ("batches_last", lambda: _batch(first_sequence=2, last_sequence=2)),
+    ("batches_order", lambda: _batch(last_sequence=2)),
+    ("batches_are_final", lambda: Batch.objects.update(hash=b"")),
+    ("batches_are_final", lambda: Batch.objects.all().delete()),
+]
+SAID = {f"{table}_are_final": f"in {table}: its rows are final" for table in ("trades", "preventions", "batches")}
+"""What the triggers say instead of their names."""
+
+
+@pytest.mark.parametrize(("rule", "attack"), ATTACKS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(ATTACKS)])
+def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
+    Trade.objects.create(**TRADE)
+    Prevention.objects.create(**PREVENTION)
+    Batch.objects.create(**BATCH)
+    with refused_by(SAID.get(rule, f'"{rule}"')):
+        attack()
+
+
+def test_every_rule_is_attacked() -> None:
+    assert unattacked("trading", [rule for rule, _ in ATTACKS]) == set()
