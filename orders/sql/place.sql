@@ -46,6 +46,7 @@ WITH input AS MATERIALIZED (
     SELECT seen.*,
         reference * (1 - price_band) AS band_low, reference * (1 + price_band) AS band_high,
         CASE WHEN order_type = 'Limit' THEN price
+             WHEN market_price IS NULL THEN NULL  -- which least() and greatest() would pass over
              WHEN side = 'Buy' THEN
                  least(floor(market_price * (1 + protection_band) / tick_size), price_ticks_max) * tick_size
              ELSE greatest(ceil(market_price * (1 - protection_band) / tick_size), 1) * tick_size

@@ -35,7 +35,12 @@ def test_every_field_is_read():
 
     order = read_new_order(body)
 
-    assert (order.symbol, order.side, order.time_in_force, order.post_only) == ("BTC/USD", Side.SELL, TimeInForce.GTC, True)
+    assert (order.symbol, order.side, order.time_in_force, order.post_only) == (
+        "BTC/USD",
+        Side.SELL,
+        TimeInForce.GTC,
+        True,
+    )
     assert order.client_order_id == "A-z_0.9:/"
 
 
@@ -107,7 +112,15 @@ def test_fault_of_a_market_order_is_named_by_its_field(body, field, code):
 
 
 def test_all_faults_are_named_in_one_reading():
-    body = {**LIMIT, "price": None, "quantity": "0", "time_in_force": "x", "side": "Buy", "color": "red", "quote_quantity": "1"}
+    body = {
+        **LIMIT,
+        "price": None,
+        "quantity": "0",
+        "time_in_force": "x",
+        "side": "Buy",
+        "color": "red",
+        "quote_quantity": "1",
+    }
 
     assert set(faults_of(body)) == {
         ("price", "missing_field"),
@@ -134,7 +147,15 @@ def test_body_that_is_no_object_is_malformed(body):
 
 
 def test_digest_is_the_same_however_the_request_is_written():
-    written = {**LIMIT, "symbol": "btc-usd", "side": "BUY", "price": "+050000", "quantity": "1", "time_in_force": "GTC", "post_only": False}
+    written = {
+        **LIMIT,
+        "symbol": "btc-usd",
+        "side": "BUY",
+        "price": "+050000",
+        "quantity": "1",
+        "time_in_force": "GTC",
+        "post_only": False,
+    }
 
     assert read_new_order(written).digest() == read_new_order({**LIMIT, "client_order_id": "other"}).digest()
 

@@ -29,7 +29,14 @@ def test_order_within_the_rules_passes():
     ("fields", "rules", "code", "field", "limit", "value"),
     [
         ({"price": "100.001"}, {}, "price_off_tick", "price", "0.01", "100.001"),
-        ({"price": "0.0000000000000000000000000000000000001"}, {}, "price_off_tick", "price", "0.01", "0." + "0" * 36 + "1"),
+        (
+            {"price": "0.0000000000000000000000000000000000001"},
+            {},
+            "price_off_tick",
+            "price",
+            "0.01",
+            "0." + "0" * 36 + "1",
+        ),
         ({"price": "100.10"}, {"tick_size": Decimal("0.25")}, "price_off_tick", "price", "0.25", "100.10"),
         ({"quantity": "1.000001"}, {}, "quantity_off_lot", "quantity", "0.00001", "1.000001"),
         ({"quantity": "5"}, {"lot_size": Decimal(10)}, "quantity_off_lot", "quantity", "10", "5"),
