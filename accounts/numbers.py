@@ -42,7 +42,7 @@ def parse_positive(field: str, text: Any) -> Decimal:
 
 def _shown(value: Any) -> Any:
     """Show a refused value, but not a nested or endless one."""
-    return value if value is None or isinstance(value, bool | int) and abs(value) < 10**18 else str(value)[:64]
+    return value if value is None or (isinstance(value, bool | int) and abs(value) < 10**18) else str(value)[:64]
 
 
 def decimals_of(step: Decimal) -> int:

@@ -8,7 +8,16 @@ from django.db import IntegrityError, InternalError, connection, transaction
 from django.db.models import F, Sum
 
 from accounts.errors import DomainError
-from accounts.ledger import Change, MissingBalance, Posting, deposit, open_balances, outside_world, post_balances, write_transfers
+from accounts.ledger import (
+    Change,
+    MissingBalance,
+    Posting,
+    deposit,
+    open_balances,
+    outside_world,
+    post_balances,
+    write_transfers,
+)
 from accounts.models import OUTSIDE_WORLD_ID, Balance, Transfer, TransferKind
 from accounts.tests.builders import make_asset, make_trader
 
@@ -65,8 +74,12 @@ def test_every_asset_sums_to_zero_and_balances_are_the_sums_of_transfers():
     for asset_id, total in Balance.objects.values_list("asset").annotate(total=Sum(F("available") + F("held"))):
         assert total == 0, asset_id
     for balance in Balance.objects.all():
-        credits_ = Transfer.objects.filter(asset=balance.asset, credit_account=balance.account).aggregate(s=Sum("amount"))["s"]
-        debits = Transfer.objects.filter(asset=balance.asset, debit_account=balance.account).aggregate(s=Sum("amount"))["s"]
+        credits_ = Transfer.objects.filter(asset=balance.asset, credit_account=balance.account).aggregate(
+            s=Sum("amount")
+        )["s"]
+        debits = Transfer.objects.filter(asset=balance.asset, debit_account=balance.account).aggregate(s=Sum("amount"))[
+            "s"
+        ]
         assert balance.total == (credits_ or 0) - (debits or 0)
 
 
@@ -82,7 +95,9 @@ def test_post_balances_to_a_row_that_is_missing_raises():
     account, asset = make_trader(funds={"USD": "10"}), make_asset("USD")
 
     with pytest.raises(MissingBalance), transaction.atomic():
-        post_balances({(account.id, asset.id): Change(Decimal(1), ZERO), (account.id, 999_999): Change(Decimal(1), ZERO)})
+        post_balances(
+            {(account.id, asset.id): Change(Decimal(1), ZERO), (account.id, 999_999): Change(Decimal(1), ZERO)}
+        )
 
     assert balance_of(account, asset) == (Decimal(10), ZERO)
 

@@ -42,7 +42,26 @@ def test_number_that_no_column_holds_is_refused_with_its_limit(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", " 1", "1 ", "1e5", "1E5", "NaN", "nan", "Infinity", "-inf", "sNaN", "1_000", "1,5", "0x10", "--1", "١٢", "1\n", "½"],
+    [
+        "",
+        ".",
+        " 1",
+        "1 ",
+        "1e5",
+        "1E5",
+        "NaN",
+        "nan",
+        "Infinity",
+        "-inf",
+        "sNaN",
+        "1_000",
+        "1,5",
+        "0x10",
+        "--1",
+        "١٢",
+        "1\n",
+        "½",
+    ],
 )
 def test_what_is_no_plain_decimal_is_refused_with_what_was_got(text):
     assert refused(text).value == text
@@ -93,5 +112,10 @@ def refused(value):
     with pytest.raises(DomainError) as caught:
         parse_positive("price", value)
     (fault,) = caught.value.errors
-    assert (caught.value.code, caught.value.status, fault.field, fault.code) == ("invalid_value", 400, "price", "invalid_value")
+    assert (caught.value.code, caught.value.status, fault.field, fault.code) == (
+        "invalid_value",
+        400,
+        "price",
+        "invalid_value",
+    )
     return fault
