@@ -5,9 +5,11 @@ quarter of a second later; so a Redis that is down, or was emptied, costs latenc
 """
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
@@ -15,11 +17,14 @@ log = structlog.get_logger(__name__)
 
 SILENT_SECONDS_AFTER_ERROR = 1.0
 _silent_until = 0.0
+_ringers: dict[int, Callable[[], None]] = {}
 
 
 def ring_on_commit(shard: int) -> None:
-    """Ring once the current transaction has committed: at once where there is none."""
-    transaction.on_commit(lambda: ring(shard))
+    """Ring once when the current transaction has committed, however often it was asked: at once where there is none."""
+    ringer = _ringers.setdefault(shard, partial(ring, shard))
+    if not any(waiting[1] is ringer for waiting in connection.run_on_commit):
+        transaction.on_commit(ringer)
 
 
 def ring(shard: int) -> None:

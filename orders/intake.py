@@ -60,6 +60,7 @@ class _Candidate:
     """An order that its market's settings allow, on its way to the database."""
 
     n: int
+    position: int | None
     account_id: int
     order: NewOrder
     rules: MarketRules
@@ -74,13 +75,16 @@ def place(account_id: int, orders: Sequence[NewOrder]) -> list[Outcome]:
     return place_many([(account_id, order) for order in orders])
 
 
-def place_many(requests: Sequence[tuple[int, NewOrder]]) -> list[Outcome]:
-    """Place orders of several accounts, as place() does; their commands enter the journal in this order."""
+def place_many(requests: Sequence[tuple[int, NewOrder]], positions: Sequence[int] | None = None) -> list[Outcome]:
+    """Place orders of several accounts, as place() does; their commands enter the journal in this order.
+
+    Whoever brings orders and cancels together gives their positions, from journal_positions().
+    """
     outcomes: list[Outcome | None] = [None] * len(requests)
     same_as = _repeats_within(requests, outcomes)
     todo = [n for n, outcome in enumerate(outcomes) if outcome is None and n not in same_as]
     for _ in range(_ATTEMPTS):
-        candidates = _candidates(requests, todo, outcomes)
+        candidates = _candidates(requests, positions, todo, outcomes)
         todo = _submit(candidates, outcomes)
         if not todo:
             break
@@ -100,7 +104,10 @@ def place_many(requests: Sequence[tuple[int, NewOrder]]) -> list[Outcome]:
 
 
 def _candidates(
-    requests: Sequence[tuple[int, NewOrder]], todo: Sequence[int], outcomes: list[Outcome | None]
+    requests: Sequence[tuple[int, NewOrder]],
+    positions: Sequence[int] | None,
+    todo: Sequence[int],
+    outcomes: list[Outcome | None],
 ) -> list[_Candidate]:
     """Check orders against their markets' settings; note the refusals.
 
@@ -122,7 +129,8 @@ def _candidates(
         except DomainError as error:
             outcomes[n] = _earlier_or(error, account_id, order)
         else:
-            candidates.append(_Candidate(n, account_id, order, rules))
+            position = None if positions is None else positions[n]
+            candidates.append(_Candidate(n, position, account_id, order, rules))
     return candidates
 
 
@@ -276,6 +284,7 @@ def _input(candidate: _Candidate) -> dict[str, Any]:
         payload["post_only"] = True
     return {
         "n": candidate.n,
+        "position": candidate.position,
         "account_id": candidate.account_id,
         "market_id": rules.market_id,
         "rules_version": rules.version,
@@ -436,31 +445,51 @@ def cancel(account_id: int, order_id: int) -> tuple[Order, int]:
     return order, command_id
 
 
-def ask_cancels(requests: Sequence[tuple[int, int]]) -> list[int | None]:
-    """Ask for the end of several (account id, order id), all different, at once.
+def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | None = None) -> list[int | None]:
+    """Ask for the end of several (account id, order id), all different, at once; positions as in place_many().
 
     Returns the commands' ids, None for an order that is not the account's or not open.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO commands (market_id, kind, order_id, account_id, payload)
-            SELECT o.market_id, 'cancel', o.id, o.account_id, %s::jsonb
-            FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS u (account_id, order_id, n)
-            JOIN orders o ON o.id = u.order_id AND o.account_id = u.account_id
-            WHERE o.status IN ('New', 'PartiallyFilled')
-            ORDER BY u.n RETURNING order_id, id, market_id
+            INSERT INTO commands (id, market_id, kind, order_id, account_id, payload)
+            SELECT COALESCE(position, nextval('commands_id_seq')), market_id, 'cancel', id, account_id, %s::jsonb
+            FROM (
+                SELECT o.id, o.market_id, o.account_id, u.position
+                FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+                    WITH ORDINALITY AS u (account_id, order_id, position, n)
+                JOIN orders o ON o.id = u.order_id AND o.account_id = u.account_id
+                WHERE o.status IN ('New', 'PartiallyFilled')
+                ORDER BY u.n
+            ) open
+            RETURNING order_id, id, market_id
             """,
             [
                 write_payload(CancelPayload()),
                 [account_id for account_id, _ in requests],
                 [order_id for _, order_id in requests],
+                [None] * len(requests) if positions is None else list(positions),
             ],
         )
         rows = cursor.fetchall()
     _ring_markets(market_id for _, _, market_id in rows)
     command_of = {order_id: command_id for order_id, command_id, _ in rows}
     return [command_of.get(order_id) for _, order_id in requests]
+
+
+def journal_positions(count: int) -> list[int]:
+    """Reserve places in the journal, for what the current transaction will bring in several statements.
+
+    The transaction takes its number first, for matching knows by that which commands may still be on their way.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH me AS MATERIALIZED (SELECT pg_current_xact_id())"
+            " SELECT nextval('commands_id_seq') FROM me, generate_series(1, %s)",
+            [count],
+        )
+        return [position for (position,) in cursor.fetchall()]
 
 
 def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:

@@ -3,7 +3,7 @@
 -- Where any balance is short, nothing at all is placed and the rows say how much was there.
 WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS i (
-        n int, account_id bigint, market_id bigint, rules_version int, client_order_id text, request_digest text,
+        n int, position bigint, account_id bigint, market_id bigint, rules_version int, client_order_id text, request_digest text,
         side text, order_type text, time_in_force text, post_only boolean, self_trade_prevention text,
         price numeric, quantity numeric, quote_quantity numeric,
         lots numeric, tick_lot_units numeric, hold_asset_id bigint, receive_asset_id bigint, hold_units numeric,
@@ -114,13 +114,12 @@ WITH input AS MATERIALIZED (
     ORDER BY account_id, client_order_id  -- two batches with the same ids, in any order, then wait instead of deadlocking
     RETURNING id, created_at
 ), asked AS (
-    INSERT INTO commands (market_id, kind, order_id, account_id, payload)
-    SELECT market_id, 'new', order_id, account_id, payload || jsonb_build_object(
+    INSERT INTO commands (id, market_id, kind, order_id, account_id, payload)
+    SELECT COALESCE(position, nextval('commands_id_seq')), market_id, 'new', order_id, account_id, payload || jsonb_build_object(
         'owner', user_id, 'price', div(worst_price, tick_size), 'held', trunc(hold),
         'maker_fee', trunc(maker_fee * 100000000), 'taker_fee', trunc(taker_fee * 100000000)
     )
-    FROM accepted JOIN placed ON placed.id = accepted.order_id
-    ORDER BY n
+    FROM (SELECT accepted.* FROM accepted JOIN placed ON placed.id = accepted.order_id ORDER BY n) placed_in_order
     RETURNING id, order_id
 )
 SELECT d.n, d.decision, d.existing_id, d.existing_digest, d.phase, d.reference, d.market_price, d.band_low, d.band_high,

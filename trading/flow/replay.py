@@ -4,12 +4,15 @@ The law: the journal's order is the recording's; nothing is matched but by the m
 one tick and one lot are the recording's own units, and every replay has markets of its own.
 """
 
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 from redis.exceptions import RedisError
 
 from accounts import ledger
@@ -26,6 +29,7 @@ from trading.flow.reader import Flow, FlowEvent, Kind
 from trading.heartbeat import is_alive
 from trading.matching import Shard
 
+SHARD = 0
 STEPS_PER_COMMIT = 500
 FUNDS = Decimal(10) ** 17
 """Of each asset, for buyers and sellers: more than any recording needs, and within what a balance can be."""
@@ -33,7 +37,7 @@ FUNDS = Decimal(10) ** 17
 WORKER_TIMEOUT_MS = 60_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
     """What one or several events became: one command, or none (hidden executions, refused repeats)."""
 
@@ -71,28 +75,46 @@ def run(flow: Flow, progress: Callable[[int], None], *, sweeps: bool = True) -> 
     replay = Replay(flow, list(_steps(flow.events, sweeps=sweeps)))
     _prepare(replay)
     replay.by_worker = _worker_is_alive()
-    shard = Shard(0)
     sender = _Sender(replay)
     began = time.monotonic()
-    for start in range(0, len(replay.steps), STEPS_PER_COMMIT):
-        chunk = replay.steps[start : start + STEPS_PER_COMMIT]
-        with transaction.atomic():
-            sender.send(chunk)
-        if not replay.by_worker:
-            shard.drain()
-        progress(start + len(chunk))
-    asked = [step.command_id for step in replay.steps[-2 * STEPS_PER_COMMIT :] if step.command_id is not None]
-    if not intake.wait_until_taken(asked, WORKER_TIMEOUT_MS):
-        raise TimeoutError("the matching worker has not taken all commands")
+    with nullcontext() if replay.by_worker else _matching_here():
+        for start in range(0, len(replay.steps), STEPS_PER_COMMIT):
+            chunk = replay.steps[start : start + STEPS_PER_COMMIT]
+            with transaction.atomic():
+                sender.send(chunk)
+            progress(start + len(chunk))
+        asked = [step.command_id for step in replay.steps if step.command_id is not None]
+        if not intake.wait_until_taken(asked, WORKER_TIMEOUT_MS):
+            raise TimeoutError("the matching loop has not taken all commands in a minute")
     replay.seconds = time.monotonic() - began
     return replay
 
 
 def _worker_is_alive() -> bool:
     try:
-        return is_alive(0)
+        return is_alive(SHARD)
     except RedisError:
         return False
+
+
+@contextmanager
+def _matching_here() -> Iterator[None]:
+    """Run the matching loop beside the caller, for a venue whose worker is not running."""
+    done = threading.Event()
+
+    def match() -> None:
+        try:
+            Shard(SHARD).run(seconds=math.inf, should_stop=done.is_set)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=match, name="matching")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _steps(events: Sequence[FlowEvent], *, sweeps: bool) -> Iterator[Step]:
@@ -137,14 +159,15 @@ def _prepare(replay: Replay) -> None:
 
 
 class _Sender:
-    """Turn steps into orders, cancels and reductions, in bulk where several of a sort follow each other."""
+    """Turn steps into orders, cancels and reductions; what lies between two reductions goes in two statements."""
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
-        self._order_of: dict[str, tuple[int, int]] = {}
+        self._placed_by: dict[str, Step] = {}
         self._quantity_of: dict[str, int] = {}
-        self._orders: list[tuple[Step, int, NewOrder]] = []
-        self._cancels: list[tuple[Step, int, int]] = []
+        self._orders: dict[Step, NewOrder] = {}
+        self._cancels: dict[Step, Step] = {}
+        self._gathered: list[Step] = []
 
     def send(self, steps: Sequence[Step]) -> None:
         """Ask for all these steps, in order. Expects a transaction, so that they cost one commit."""
@@ -152,7 +175,9 @@ class _Sender:
             event = step.events[0]
             match event.kind:
                 case Kind.SEED | Kind.NEW:
-                    self._add_order(step, event, event.side, event.size, event.price, TimeInForce.GTC)
+                    self._add_order(step, event.side, event.size, event.price, TimeInForce.GTC)
+                    self._placed_by[event.order_id] = step
+                    self._quantity_of[event.order_id] = event.size
                 case Kind.EXECUTE if event.fifo_ok:
                     self._add_sweep(step)
                 case Kind.EXECUTE | Kind.REDUCE:
@@ -166,47 +191,42 @@ class _Sender:
         maker_side = step.events[0].side
         prices = [event.price for event in step.events]
         side, price = (Side.BUY, max(prices)) if maker_side is Side.SELL else (Side.SELL, min(prices))
-        self._add_order(step, None, side, sum(event.size for event in step.events), price, TimeInForce.IOC)
+        self._add_order(step, side, sum(event.size for event in step.events), price, TimeInForce.IOC)
 
-    def _add_order(
-        self, step: Step, event: FlowEvent | None, side: Side | None, size: int, price: int, tif: TimeInForce
-    ) -> None:
+    def _add_order(self, step: Step, side: Side | None, size: int, price: int, time_in_force: TimeInForce) -> None:
         if side is None:
             step.refused = "no side"
             return
-        self._flush_cancels()
-        order = NewOrder(
+        self._gathered.append(step)
+        self._orders[step] = NewOrder(
             symbol=self._replay.market_of[step.symbol].symbol,
             side=side,
             order_type=OrderType.LIMIT,
-            time_in_force=tif,
+            time_in_force=time_in_force,
             price=Decimal(price),
             quantity=Decimal(size),
         )
-        account = self._replay.account_of[side]
-        self._orders.append((step, account.id, order))
-        if event is not None:
-            self._quantity_of[event.order_id] = size
 
     def _add_cancel(self, step: Step, event: FlowEvent) -> None:
-        self._flush_orders()
-        found = self._order_of.get(event.order_id)
-        if found is None:
+        placed_by = self._placed_by.get(event.order_id)
+        if placed_by is None:
             step.refused = "unknown order"
             return
-        if any(order_id == found[1] for _, _, order_id in self._cancels):
-            self._flush_cancels()
-        self._cancels.append((step, *found))
-        step.order_id = found[1]
+        if placed_by in self._cancels.values():
+            self._flush()
+        self._gathered.append(step)
+        self._cancels[step] = placed_by
 
     def _reduce(self, step: Step, event: FlowEvent) -> None:
+        """Take a part off an order; the exchange asks for what the quantity is to be."""
         self._flush()
-        found = self._order_of.get(event.order_id)
-        quantity = self._quantity_of.get(event.order_id, 0) - event.size
-        if found is None:
+        placed_by = self._placed_by.get(event.order_id)
+        if placed_by is None or placed_by.order_id is None:
             step.refused = "unknown order"
             return
-        account_id, step.order_id = found
+        step.order_id = placed_by.order_id
+        account_id = self._account_of(placed_by)
+        quantity = self._quantity_of[event.order_id] - event.size
         try:
             if quantity > 0:
                 _, step.command_id = intake.reduce(account_id, step.order_id, Amendment(Decimal(quantity)))
@@ -217,27 +237,35 @@ class _Sender:
             step.refused = error.code
 
     def _flush(self) -> None:
-        self._flush_orders()
-        self._flush_cancels()
-
-    def _flush_orders(self) -> None:
-        if not self._orders:
-            return
-        outcomes = intake.place_many([(account_id, order) for _, account_id, order in self._orders])
-        for (step, account_id, _), outcome in zip(self._orders, outcomes, strict=True):
-            if isinstance(outcome, Placed):
-                step.command_id, step.order_id = outcome.command_id, outcome.order.id
-                if step.kind in (Kind.SEED, Kind.NEW):
-                    self._order_of[step.events[0].order_id] = (account_id, outcome.order.id)
-            else:
-                step.refused = outcome.code
+        """Send what has gathered: orders, then cancels, each with its place in the journal."""
+        position_of = dict(zip(self._gathered, intake.journal_positions(len(self._gathered)), strict=True))
+        if self._orders:
+            requests = [(self._replay.account_of[order.side].id, order) for order in self._orders.values()]
+            outcomes = intake.place_many(requests, [position_of[step] for step in self._orders])
+            for step, outcome in zip(self._orders, outcomes, strict=True):
+                if isinstance(outcome, Placed):
+                    step.command_id, step.order_id = outcome.command_id, outcome.order.id
+                else:
+                    step.refused = outcome.code
+        self._send_cancels(position_of)
         self._orders.clear()
+        self._cancels.clear()
+        self._gathered.clear()
 
-    def _flush_cancels(self) -> None:
-        if not self._cancels:
+    def _send_cancels(self, position_of: "dict[Step, int]") -> None:
+        found = {step: placed_by for step, placed_by in self._cancels.items() if placed_by.order_id is not None}
+        for step in self._cancels:
+            step.refused = "order_not_open"
+        requests = [(self._account_of(placed_by), placed_by.order_id or 0) for placed_by in found.values()]
+        if not requests:
             return
-        asked = intake.ask_cancels([(account_id, order_id) for _, account_id, order_id in self._cancels])
-        for (step, _, _), command_id in zip(self._cancels, asked, strict=True):
+        asked = intake.ask_cancels(requests, [position_of[step] for step in found])
+        for (step, placed_by), command_id in zip(found.items(), asked, strict=True):
+            step.order_id = placed_by.order_id
             step.command_id = command_id
             step.refused = None if command_id else "order_not_open"
-        self._cancels.clear()
+
+    def _account_of(self, placed_by: Step) -> int:
+        side = placed_by.events[0].side
+        assert side is not None
+        return self._replay.account_of[side].id
