@@ -25,7 +25,7 @@ def parse_positive(field: str, text: Any) -> Decimal:
     with 0 < value < 10^18.
     """
     if not isinstance(text, str):
-        raise refusal("invalid_value", field, f"{field} must be a decimal string such as \"1.5\".", value=_shown(text))
+        raise refusal("invalid_value", field, f'{field} must be a decimal string such as "1.5".', value=_shown(text))
     if len(text) > DECIMAL_LENGTH_MAX:
         message = f"{field} must have at most {DECIMAL_LENGTH_MAX} characters."
         raise refusal("invalid_value", field, message, limit=DECIMAL_LENGTH_MAX, value=len(text))
@@ -36,13 +36,15 @@ def parse_positive(field: str, text: Any) -> Decimal:
     if value <= 0:
         raise refusal("invalid_value", field, f"{field} must be more than 0.", limit="0", value=text)
     if value >= AMOUNT_LIMIT:
-        raise refusal("invalid_value", field, f"{field} must be less than 10^18.", limit=f"{AMOUNT_LIMIT:f}", value=text)
+        raise refusal(
+            "invalid_value", field, f"{field} must be less than 10^18.", limit=f"{AMOUNT_LIMIT:f}", value=text
+        )
     return value
 
 
 def _shown(value: Any) -> Any:
     """Show a refused value, but not a nested or endless one."""
-    return value if value is None or isinstance(value, bool | int) and abs(value) < 10**18 else str(value)[:64]
+    return value if value is None or (isinstance(value, bool | int) and abs(value) < 10**18) else str(value)[:64]
 
 
 def decimals_of(step: Decimal) -> int:

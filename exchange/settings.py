@@ -191,7 +191,12 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 FORMAT_MODULE_PATH = "exchange.formats"
-UNFOLD = {"SITE_TITLE": "Exchange", "SITE_HEADER": "Exchange", "SITE_SUBHEADER": "Back office", "SITE_SYMBOL": "candlestick_chart"}
+UNFOLD = {
+    "SITE_TITLE": "Exchange",
+    "SITE_HEADER": "Exchange",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_SYMBOL": "candlestick_chart",
+}
 
 _log_chain = [
     structlog.contextvars.merge_contextvars,

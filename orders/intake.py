@@ -93,7 +93,11 @@ def place_many(requests: Sequence[tuple[int, NewOrder]], positions: Sequence[int
         outcomes[n] = DomainError("unavailable", "The market's rules kept changing; try again.")
     for n, first in same_as.items():
         outcome = outcomes[first]
-        outcomes[n] = Placed(outcome.order, outcome.rules, outcome.command_id, repeated=True) if isinstance(outcome, Placed) else outcome
+        outcomes[n] = (
+            Placed(outcome.order, outcome.rules, outcome.command_id, repeated=True)
+            if isinstance(outcome, Placed)
+            else outcome
+        )
     if None in outcomes:
         raise AssertionError("an order of an account or a market that does not exist")
     return cast("list[Outcome]", outcomes)
@@ -181,9 +185,7 @@ def _execute_what_fits(candidates: Sequence[_Candidate], outcomes: list[Outcome 
     return rows
 
 
-def _that_fit(
-    candidates: Sequence[_Candidate], rows: "list[_Row]", outcomes: list[Outcome | None]
-) -> list[_Candidate]:
+def _that_fit(candidates: Sequence[_Candidate], rows: "list[_Row]", outcomes: list[Outcome | None]) -> list[_Candidate]:
     """Choose the candidates that the balances can carry one after another; note the refusals of the others."""
     by_n = {candidate.n: candidate for candidate in candidates}
     left = {_hold_key(by_n[row.n]): row.available for row in rows if row.available is not None}

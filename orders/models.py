@@ -60,7 +60,9 @@ class Market(models.Model):
     max_quantity = AmountField(null=True, blank=True)
     min_notional = AmountField(null=True, blank=True, help_text="Least price × quantity, in quote.")
     price_band = RateField(null=True, blank=True, help_text="0.1: limit prices within ±10 % of the reference price.")
-    protection_band = RateField(default=Decimal("0.1"), help_text="How far a market order may trade from the best price.")
+    protection_band = RateField(
+        default=Decimal("0.1"), help_text="How far a market order may trade from the best price."
+    )
     reference_price = AmountField(null=True, blank=True, help_text="Used until the market has traded.")
     maker_fee = RateField(default=Decimal(0))
     taker_fee = RateField(default=Decimal(0))
@@ -126,7 +128,11 @@ class Market(models.Model):
                 f"tick × lot = {unit:f} has more decimals than {self.quote}'s scale of {self.quote.scale}: "
                 "a fill's cost would have to be rounded."
             )
-        for field, step in (("min_quantity", self.lot_size), ("max_quantity", self.lot_size), ("reference_price", self.tick_size)):
+        for field, step in (
+            ("min_quantity", self.lot_size),
+            ("max_quantity", self.lot_size),
+            ("reference_price", self.tick_size),
+        ):
             value = getattr(self, field)
             if value is not None and (value <= 0 or EXACT.remainder(value, step)):
                 errors[field] = f"Must be a positive multiple of {step:f}, got {value:f}."
@@ -148,7 +154,11 @@ class Market(models.Model):
 
     def _change_errors(self) -> dict[str, str]:
         stored = Market.objects.get(pk=self.pk)
-        fixed = [name for name in ("base_id", "quote_id", "tick_size", "lot_size") if getattr(stored, name) != getattr(self, name)]
+        fixed = [
+            name
+            for name in ("base_id", "quote_id", "tick_size", "lot_size")
+            if getattr(stored, name) != getattr(self, name)
+        ]
         if fixed and Order.objects.filter(market_id=self.pk).exists():
             return {name.removesuffix("_id"): "Fixed since the market's first order." for name in fixed}
         return {}
@@ -287,8 +297,7 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_ended_holds_nothing",
-                condition=OPEN
-                | (Q(held_amount=0) & (Q(remaining_quantity__isnull=True) | Q(remaining_quantity=0))),
+                condition=OPEN | (Q(held_amount=0) & (Q(remaining_quantity__isnull=True) | Q(remaining_quantity=0))),
             ),
             models.CheckConstraint(name="orders_held_not_negative", condition=Q(held_amount__gte=0)),
             models.CheckConstraint(
@@ -308,7 +317,13 @@ class Command(models.Model):
     market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     kind = models.CharField(max_length=8, choices=choices(CommandKind))
     order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, null=True, blank=True, db_constraint=False, db_index=False, related_name="commands"
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="commands",
     )
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
@@ -328,7 +343,9 @@ class Command(models.Model):
         constraints = [
             models.UniqueConstraint(name="commands_sequence", fields=["market", "sequence"]),
             models.CheckConstraint(name="commands_kind", condition=one_of("kind", CommandKind)),
-            models.CheckConstraint(name="commands_sequence_positive", condition=Q(sequence__isnull=True) | Q(sequence__gt=0)),
+            models.CheckConstraint(
+                name="commands_sequence_positive", condition=Q(sequence__isnull=True) | Q(sequence__gt=0)
+            ),
             models.CheckConstraint(
                 name="commands_events_with_sequence",
                 condition=Q(sequence__isnull=True, events__isnull=True, processed_at__isnull=True)

@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, InternalError, connection, tran
 from django.db import Error as DatabaseDriverError
 
 from orders import bell
-from orders.journal import NewPayload, PhasePayload, write_payload
+from orders.journal import PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
 from trading.books import LiveOrder, MarketBook, live_order_of_row, rebuild
@@ -101,7 +101,7 @@ class Shard:
         """Run a step against the database; after an error drop the books, see to it, and return None."""
         try:
             done = step()
-        except Exception as error:  # noqa: BLE001  whatever went wrong, the books may differ from the last commit
+        except Exception as error:
             self._books.clear()
             if not (is_commands_fault(error) and self._saw_to(error)):
                 log.exception("matching_waits", shard=self.number, seconds=self._pause)

@@ -25,8 +25,12 @@ class Trade(models.Model):
     side = models.CharField(max_length=4, choices=choices(Side), help_text="The taker's.")
     maker_order = models.ForeignKey(Order, on_delete=models.PROTECT, db_constraint=False, related_name="+")
     taker_order = models.ForeignKey(Order, on_delete=models.PROTECT, db_constraint=False, related_name="+")
-    maker_account = models.ForeignKey(Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
-    taker_account = models.ForeignKey(Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    maker_account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    taker_account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
     maker_fee = AmountField(help_text="In the asset that the maker received.")
     taker_fee = AmountField(help_text="In the asset that the taker received.")
     executed_at = models.DateTimeField(db_default=Now())
@@ -41,7 +45,9 @@ class Trade(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(name="trades_event", fields=["market", "sequence", "ordinal"]),
-            models.CheckConstraint(name="trades_positive", condition=Q(price__gt=0, quantity__gt=0, quote_amount__gt=0)),
+            models.CheckConstraint(
+                name="trades_positive", condition=Q(price__gt=0, quantity__gt=0, quote_amount__gt=0)
+            ),
             models.CheckConstraint(name="trades_two_accounts", condition=~Q(maker_account=F("taker_account"))),
             models.CheckConstraint(name="trades_fees", condition=Q(maker_fee__gte=0, taker_fee__gte=0)),
             models.CheckConstraint(name="trades_side", condition=Q(side__in=[str(side) for side in Side])),

@@ -166,7 +166,9 @@ class Settlement:
                 order.left -= event.quantity
         maker_fee, taker_fee = (seller_fee, buyer_fee) if buyer is taker else (buyer_fee, seller_fee)
         self._trades.append(
-            _TradeRow(rules, sequence, ordinal, event.price, event.quantity, taker.side, maker, taker, maker_fee, taker_fee)
+            _TradeRow(
+                rules, sequence, ordinal, event.price, event.quantity, taker.side, maker, taker, maker_fee, taker_fee
+            )
         )
         book.last_price = event.price
         if not event.maker_left:
@@ -267,18 +269,20 @@ class Settlement:
         for rules, order in self._touched.values():
             sequence, ordinal = order.priority or (None, None)
             hold_scale = rules.quote_scale if order.side is Side.BUY else rules.base_scale
-            columns.append((
-                order.order_id,
-                str(order.status),
-                order.reason,
-                None if order.quantity is None else rules.quantity(order.quantity),
-                rules.quantity(order.filled),
-                from_units(order.filled_quote, rules.quote_scale),
-                None if order.left is None else rules.quantity(order.left),
-                from_units(order.held, hold_scale),
-                sequence,
-                ordinal,
-            ))
+            columns.append(
+                (
+                    order.order_id,
+                    str(order.status),
+                    order.reason,
+                    None if order.quantity is None else rules.quantity(order.quantity),
+                    rules.quantity(order.filled),
+                    from_units(order.filled_quote, rules.quote_scale),
+                    None if order.left is None else rules.quantity(order.left),
+                    from_units(order.held, hold_scale),
+                    sequence,
+                    ordinal,
+                )
+            )
         _update(
             """
             UPDATE orders o SET status = u.status, reason = u.reason, quantity = u.quantity,
@@ -308,7 +312,14 @@ class Settlement:
                 cursor.execute(
                     "INSERT INTO batches (market_id, first_sequence, last_sequence, engine_version, trades, hash)"
                     " VALUES (%s, %s, %s, %s, %s, %s)",
-                    [batch.market_id, batch.first_sequence, batch.last_sequence, ENGINE_VERSION, batch.trades, batch.hash],
+                    [
+                        batch.market_id,
+                        batch.first_sequence,
+                        batch.last_sequence,
+                        ENGINE_VERSION,
+                        batch.trades,
+                        batch.hash,
+                    ],
                 )
 
     def _write_states(self) -> None:
@@ -316,14 +327,16 @@ class Settlement:
         for book in self._books:
             engine, rules = book.engine, book.rules
             bid, ask = engine.bids.best(), engine.asks.best()
-            rows.append((
-                rules.market_id,
-                str(engine.phase),
-                book.last_sequence,
-                None if book.last_price is None else rules.price(book.last_price),
-                None if bid is None else rules.price(bid.price),
-                None if ask is None else rules.price(ask.price),
-            ))
+            rows.append(
+                (
+                    rules.market_id,
+                    str(engine.phase),
+                    book.last_sequence,
+                    None if book.last_price is None else rules.price(book.last_price),
+                    None if bid is None else rules.price(bid.price),
+                    None if ask is None else rules.price(ask.price),
+                )
+            )
         _update(
             """
             UPDATE market_states s SET phase = u.phase, last_sequence = u.sequence, last_price = u.last_price,
@@ -337,11 +350,13 @@ class Settlement:
 
     def _write_balances(self) -> None:
         scales = self._scales
-        ledger.post_balances({
-            key: Change(from_units(available, scales[key[1]]), from_units(held, scales[key[1]]))
-            for key, (available, held) in self._changes.items()
-            if available or held
-        })
+        ledger.post_balances(
+            {
+                key: Change(from_units(available, scales[key[1]]), from_units(held, scales[key[1]]))
+                for key, (available, held) in self._changes.items()
+                if available or held
+            }
+        )
 
 
 def _postings(

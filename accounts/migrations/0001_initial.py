@@ -13,141 +13,289 @@ import accounts.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('is_staff', models.BooleanField(default=False, help_text='May sign in to the back office.')),
-                ('is_active', models.BooleanField(default=True, help_text='Clear this instead of deleting a user.')),
-                ('date_joined', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("is_staff", models.BooleanField(default=False, help_text="May sign in to the back office.")),
+                ("is_active", models.BooleanField(default=True, help_text="Clear this instead of deleting a user.")),
+                (
+                    "date_joined",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'users',
+                "db_table": "users",
             },
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('trader', 'Trader'), ('fees', 'Fees'), ('outside', 'Outside')], default='trader', max_length=10)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('frozen', 'Frozen')], default='active', max_length=10)),
-                ('name', models.CharField(blank=True, max_length=64)),
-                ('fee_tier', models.PositiveSmallIntegerField(default=0)),
-                ('max_open_orders', models.PositiveIntegerField(blank=True, help_text='Empty: no limit.', null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("trader", "Trader"), ("fees", "Fees"), ("outside", "Outside")],
+                        default="trader",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("active", "Active"), ("frozen", "Frozen")], default="active", max_length=10
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=64)),
+                ("fee_tier", models.PositiveSmallIntegerField(default=0)),
+                ("max_open_orders", models.PositiveIntegerField(blank=True, help_text="Empty: no limit.", null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="accounts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'accounts',
+                "db_table": "accounts",
             },
         ),
         migrations.CreateModel(
-            name='Asset',
+            name="Asset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=16, unique=True)),
-                ('name', models.CharField(blank=True, max_length=64)),
-                ('scale', models.PositiveSmallIntegerField(help_text='Decimal places of its smallest unit.', validators=[django.core.validators.MaxValueValidator(18)])),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=16, unique=True)),
+                ("name", models.CharField(blank=True, max_length=64)),
+                (
+                    "scale",
+                    models.PositiveSmallIntegerField(
+                        help_text="Decimal places of its smallest unit.",
+                        validators=[django.core.validators.MaxValueValidator(18)],
+                    ),
+                ),
             ],
             options={
-                'db_table': 'assets',
-                'constraints': [models.CheckConstraint(condition=models.Q(('scale__gte', 0), ('scale__lte', 18)), name='assets_scale'), models.CheckConstraint(condition=models.Q(('code__regex', '^[A-Z0-9]{1,16}$')), name='assets_code')],
+                "db_table": "assets",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("scale__gte", 0), ("scale__lte", 18)), name="assets_scale"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("code__regex", "^[A-Z0-9]{1,16}$")), name="assets_code"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Balance',
+            name="Balance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('available', accounts.models.AmountField(decimal_places=18, default=Decimal('0'), max_digits=36)),
-                ('held', accounts.models.AmountField(decimal_places=18, default=Decimal('0'), max_digits=36)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='balances', to='accounts.account')),
-                ('asset', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='balances', to='accounts.asset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("available", accounts.models.AmountField(decimal_places=18, default=Decimal("0"), max_digits=36)),
+                ("held", accounts.models.AmountField(decimal_places=18, default=Decimal("0"), max_digits=36)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="balances",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "asset",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="balances",
+                        to="accounts.asset",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'balances',
+                "db_table": "balances",
             },
         ),
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', accounts.models.AmountField(decimal_places=18, max_digits=36)),
-                ('kind', models.CharField(choices=[('deposit', 'Deposit'), ('trade', 'Trade'), ('fee', 'Fee'), ('correction', 'Correction')], max_length=12)),
-                ('trade_id', models.BigIntegerField(blank=True, null=True)),
-                ('reference', models.CharField(blank=True, db_default='', max_length=128)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('asset', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='accounts.asset')),
-                ('credit_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='credits', to='accounts.account')),
-                ('debit_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='debits', to='accounts.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", accounts.models.AmountField(decimal_places=18, max_digits=36)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("deposit", "Deposit"),
+                            ("trade", "Trade"),
+                            ("fee", "Fee"),
+                            ("correction", "Correction"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("trade_id", models.BigIntegerField(blank=True, null=True)),
+                ("reference", models.CharField(blank=True, db_default="", max_length=128)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "asset",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.asset",
+                    ),
+                ),
+                (
+                    "credit_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credits",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "debit_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="debits",
+                        to="accounts.account",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'transfers',
+                "db_table": "transfers",
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='users_email_lower'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("email", django.db.models.functions.text.Lower("email"))), name="users_email_lower"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['trader', 'fees', 'outside'])), name='accounts_kind'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["trader", "fees", "outside"])), name="accounts_kind"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'frozen'])), name='accounts_status'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["active", "frozen"])), name="accounts_status"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'trader'), ('user__isnull', False)), models.Q(models.Q(('kind', 'trader'), _negated=True), ('user__isnull', True)), _connector='OR'), name='accounts_trader_has_user'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "trader"), ("user__isnull", False)),
+                    models.Q(models.Q(("kind", "trader"), _negated=True), ("user__isnull", True)),
+                    _connector="OR",
+                ),
+                name="accounts_trader_has_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('id', 1), ('kind', 'outside')), models.Q(models.Q(('kind', 'outside'), _negated=True), models.Q(('id', 1), _negated=True)), _connector='OR'), name='accounts_outside_is_one'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("id", 1), ("kind", "outside")),
+                    models.Q(models.Q(("kind", "outside"), _negated=True), models.Q(("id", 1), _negated=True)),
+                    _connector="OR",
+                ),
+                name="accounts_outside_is_one",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.UniqueConstraint(fields=('account', 'asset'), name='balances_account_asset'),
+            model_name="balance",
+            constraint=models.UniqueConstraint(fields=("account", "asset"), name="balances_account_asset"),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.CheckConstraint(condition=models.Q(('available__gte', 0), ('account_id', 1), _connector='OR'), name='balances_available_not_negative'),
+            model_name="balance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("available__gte", 0), ("account_id", 1), _connector="OR"),
+                name="balances_available_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='balances_held_not_negative'),
+            model_name="balance",
+            constraint=models.CheckConstraint(condition=models.Q(("held__gte", 0)), name="balances_held_not_negative"),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['debit_account', 'id'], name='transfers_debit'),
+            model_name="transfer",
+            index=models.Index(fields=["debit_account", "id"], name="transfers_debit"),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['credit_account', 'id'], name='transfers_credit'),
+            model_name="transfer",
+            index=models.Index(fields=["credit_account", "id"], name="transfers_credit"),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='transfers_amount_positive'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="transfers_amount_positive"),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit_account', models.F('credit_account')), _negated=True), name='transfers_two_accounts'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("debit_account", models.F("credit_account")), _negated=True),
+                name="transfers_two_accounts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['deposit', 'trade', 'fee', 'correction'])), name='transfers_kind'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["deposit", "trade", "fee", "correction"])), name="transfers_kind"
+            ),
         ),
     ]

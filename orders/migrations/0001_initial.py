@@ -14,235 +14,609 @@ import orders.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Market',
+            name="Market",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('symbol', models.CharField(editable=False, max_length=33, unique=True)),
-                ('tick_size', accounts.models.AmountField(decimal_places=18, help_text='Prices are whole multiples of it. Fixed from the first order on.', max_digits=36)),
-                ('lot_size', accounts.models.AmountField(decimal_places=18, help_text='Quantities are whole multiples of it. Fixed from the first order on.', max_digits=36)),
-                ('min_quantity', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('max_quantity', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('min_notional', accounts.models.AmountField(blank=True, decimal_places=18, help_text='Least price × quantity, in quote.', max_digits=36, null=True)),
-                ('price_band', orders.models.RateField(blank=True, decimal_places=8, help_text='0.1: limit prices within ±10 % of the reference price.', max_digits=9, null=True)),
-                ('protection_band', orders.models.RateField(decimal_places=8, default=Decimal('0.1'), help_text='How far a market order may trade from the best price.', max_digits=9)),
-                ('reference_price', accounts.models.AmountField(blank=True, decimal_places=18, help_text='Used until the market has traded.', max_digits=36, null=True)),
-                ('maker_fee', orders.models.RateField(decimal_places=8, default=Decimal('0'), max_digits=9)),
-                ('taker_fee', orders.models.RateField(decimal_places=8, default=Decimal('0'), max_digits=9)),
-                ('max_open_orders', models.PositiveIntegerField(blank=True, help_text='Per account.', null=True)),
-                ('order_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('Limit', 'Limit'), ('Market', 'Market')], max_length=16), default=orders.models.default_order_types, size=None)),
-                ('shard', models.PositiveSmallIntegerField(default=0, help_text='Which matching worker serves it.')),
-                ('rules_version', models.IntegerField(db_default=1, editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('base', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.asset')),
-                ('fee_account', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('quote', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.asset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("symbol", models.CharField(editable=False, max_length=33, unique=True)),
+                (
+                    "tick_size",
+                    accounts.models.AmountField(
+                        decimal_places=18,
+                        help_text="Prices are whole multiples of it. Fixed from the first order on.",
+                        max_digits=36,
+                    ),
+                ),
+                (
+                    "lot_size",
+                    accounts.models.AmountField(
+                        decimal_places=18,
+                        help_text="Quantities are whole multiples of it. Fixed from the first order on.",
+                        max_digits=36,
+                    ),
+                ),
+                ("min_quantity", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                ("max_quantity", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                (
+                    "min_notional",
+                    accounts.models.AmountField(
+                        blank=True,
+                        decimal_places=18,
+                        help_text="Least price × quantity, in quote.",
+                        max_digits=36,
+                        null=True,
+                    ),
+                ),
+                (
+                    "price_band",
+                    orders.models.RateField(
+                        blank=True,
+                        decimal_places=8,
+                        help_text="0.1: limit prices within ±10 % of the reference price.",
+                        max_digits=9,
+                        null=True,
+                    ),
+                ),
+                (
+                    "protection_band",
+                    orders.models.RateField(
+                        decimal_places=8,
+                        default=Decimal("0.1"),
+                        help_text="How far a market order may trade from the best price.",
+                        max_digits=9,
+                    ),
+                ),
+                (
+                    "reference_price",
+                    accounts.models.AmountField(
+                        blank=True,
+                        decimal_places=18,
+                        help_text="Used until the market has traded.",
+                        max_digits=36,
+                        null=True,
+                    ),
+                ),
+                ("maker_fee", orders.models.RateField(decimal_places=8, default=Decimal("0"), max_digits=9)),
+                ("taker_fee", orders.models.RateField(decimal_places=8, default=Decimal("0"), max_digits=9)),
+                ("max_open_orders", models.PositiveIntegerField(blank=True, help_text="Per account.", null=True)),
+                (
+                    "order_types",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(choices=[("Limit", "Limit"), ("Market", "Market")], max_length=16),
+                        default=orders.models.default_order_types,
+                        size=None,
+                    ),
+                ),
+                ("shard", models.PositiveSmallIntegerField(default=0, help_text="Which matching worker serves it.")),
+                ("rules_version", models.IntegerField(db_default=1, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "base",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="accounts.asset"
+                    ),
+                ),
+                (
+                    "fee_account",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "quote",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="accounts.asset"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'markets',
+                "db_table": "markets",
             },
         ),
         migrations.CreateModel(
-            name='FeeRate',
+            name="FeeRate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tier', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('maker_fee', orders.models.RateField(decimal_places=8, max_digits=9)),
-                ('taker_fee', orders.models.RateField(decimal_places=8, max_digits=9)),
-                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
-                ('market', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orders.market')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("tier", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("maker_fee", orders.models.RateField(decimal_places=8, max_digits=9)),
+                ("taker_fee", orders.models.RateField(decimal_places=8, max_digits=9)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="orders.market",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'fee_rates',
+                "db_table": "fee_rates",
             },
         ),
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_order_id', models.CharField(blank=True, max_length=64, null=True)),
-                ('request_digest', models.BinaryField(null=True)),
-                ('side', models.CharField(choices=[('Buy', 'Buy'), ('Sell', 'Sell')], max_length=4)),
-                ('order_type', models.CharField(choices=[('Limit', 'Limit'), ('Market', 'Market')], max_length=16)),
-                ('time_in_force', models.CharField(choices=[('GTC', 'GTC'), ('IOC', 'IOC'), ('FOK', 'FOK')], max_length=12)),
-                ('post_only', models.BooleanField(default=False)),
-                ('self_trade_prevention', models.CharField(choices=[('CancelNewest', 'CancelNewest')], default='CancelNewest', max_length=12)),
-                ('price', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('protection_price', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('quantity', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('quote_quantity', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('filled_quantity', accounts.models.AmountField(decimal_places=18, default=Decimal('0'), max_digits=36)),
-                ('filled_quote', accounts.models.AmountField(decimal_places=18, default=Decimal('0'), max_digits=36)),
-                ('remaining_quantity', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('held_amount', accounts.models.AmountField(decimal_places=18, max_digits=36)),
-                ('maker_fee', orders.models.RateField(decimal_places=8, max_digits=9)),
-                ('taker_fee', orders.models.RateField(decimal_places=8, max_digits=9)),
-                ('status', models.CharField(choices=[('New', 'New'), ('PartiallyFilled', 'PartiallyFilled'), ('Filled', 'Filled'), ('Canceled', 'Canceled'), ('Expired', 'Expired'), ('Rejected', 'Rejected')], default='New', max_length=16)),
-                ('reason', models.CharField(blank=True, choices=[('user_request', 'user_request'), ('mass_cancel', 'mass_cancel'), ('amended_below_filled', 'amended_below_filled'), ('ioc_remainder', 'ioc_remainder'), ('fok_unfillable', 'fok_unfillable'), ('no_liquidity', 'no_liquidity'), ('protection_price', 'protection_price'), ('self_trade', 'self_trade'), ('post_only_would_take', 'post_only_would_take'), ('market_halted', 'market_halted'), ('internal_error', 'internal_error')], max_length=32, null=True)),
-                ('priority_sequence', models.BigIntegerField(blank=True, null=True)),
-                ('priority_ordinal', models.IntegerField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='accounts.account')),
-                ('market', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.market')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client_order_id", models.CharField(blank=True, max_length=64, null=True)),
+                ("request_digest", models.BinaryField(null=True)),
+                ("side", models.CharField(choices=[("Buy", "Buy"), ("Sell", "Sell")], max_length=4)),
+                ("order_type", models.CharField(choices=[("Limit", "Limit"), ("Market", "Market")], max_length=16)),
+                (
+                    "time_in_force",
+                    models.CharField(choices=[("GTC", "GTC"), ("IOC", "IOC"), ("FOK", "FOK")], max_length=12),
+                ),
+                ("post_only", models.BooleanField(default=False)),
+                (
+                    "self_trade_prevention",
+                    models.CharField(choices=[("CancelNewest", "CancelNewest")], default="CancelNewest", max_length=12),
+                ),
+                ("price", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                (
+                    "protection_price",
+                    accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True),
+                ),
+                ("quantity", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                (
+                    "quote_quantity",
+                    accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True),
+                ),
+                (
+                    "filled_quantity",
+                    accounts.models.AmountField(decimal_places=18, default=Decimal("0"), max_digits=36),
+                ),
+                ("filled_quote", accounts.models.AmountField(decimal_places=18, default=Decimal("0"), max_digits=36)),
+                (
+                    "remaining_quantity",
+                    accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True),
+                ),
+                ("held_amount", accounts.models.AmountField(decimal_places=18, max_digits=36)),
+                ("maker_fee", orders.models.RateField(decimal_places=8, max_digits=9)),
+                ("taker_fee", orders.models.RateField(decimal_places=8, max_digits=9)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("New", "New"),
+                            ("PartiallyFilled", "PartiallyFilled"),
+                            ("Filled", "Filled"),
+                            ("Canceled", "Canceled"),
+                            ("Expired", "Expired"),
+                            ("Rejected", "Rejected"),
+                        ],
+                        default="New",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("user_request", "user_request"),
+                            ("mass_cancel", "mass_cancel"),
+                            ("amended_below_filled", "amended_below_filled"),
+                            ("ioc_remainder", "ioc_remainder"),
+                            ("fok_unfillable", "fok_unfillable"),
+                            ("no_liquidity", "no_liquidity"),
+                            ("protection_price", "protection_price"),
+                            ("self_trade", "self_trade"),
+                            ("post_only_would_take", "post_only_would_take"),
+                            ("market_halted", "market_halted"),
+                            ("internal_error", "internal_error"),
+                        ],
+                        max_length=32,
+                        null=True,
+                    ),
+                ),
+                ("priority_sequence", models.BigIntegerField(blank=True, null=True)),
+                ("priority_ordinal", models.IntegerField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.market",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'orders',
+                "db_table": "orders",
             },
         ),
         migrations.CreateModel(
-            name='Command',
+            name="Command",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('new', 'new'), ('cancel', 'cancel'), ('reduce', 'reduce'), ('phase', 'phase')], max_length=8)),
-                ('payload', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder)),
-                ('accepted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('sequence', models.BigIntegerField(blank=True, null=True)),
-                ('events', models.JSONField(blank=True, null=True)),
-                ('processed_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('market', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.market')),
-                ('order', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='commands', to='orders.order')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("new", "new"), ("cancel", "cancel"), ("reduce", "reduce"), ("phase", "phase")],
+                        max_length=8,
+                    ),
+                ),
+                ("payload", models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder)),
+                (
+                    "accepted_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("sequence", models.BigIntegerField(blank=True, null=True)),
+                ("events", models.JSONField(blank=True, null=True)),
+                ("processed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.market",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="commands",
+                        to="orders.order",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'commands',
+                "db_table": "commands",
             },
         ),
         migrations.CreateModel(
-            name='MarketState',
+            name="MarketState",
             fields=[
-                ('market', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='state', serialize=False, to='orders.market')),
-                ('phase', models.CharField(choices=[('Continuous', 'Continuous'), ('CancelOnly', 'CancelOnly'), ('Halted', 'Halted')], default='Continuous', max_length=12)),
-                ('last_sequence', models.BigIntegerField(default=0)),
-                ('last_price', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('last_auction_price', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('best_bid', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('best_ask', accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "market",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="state",
+                        serialize=False,
+                        to="orders.market",
+                    ),
+                ),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[("Continuous", "Continuous"), ("CancelOnly", "CancelOnly"), ("Halted", "Halted")],
+                        default="Continuous",
+                        max_length=12,
+                    ),
+                ),
+                ("last_sequence", models.BigIntegerField(default=0)),
+                ("last_price", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                (
+                    "last_auction_price",
+                    accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True),
+                ),
+                ("best_bid", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                ("best_ask", accounts.models.AmountField(blank=True, decimal_places=18, max_digits=36, null=True)),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
             ],
             options={
-                'db_table': 'market_states',
-                'constraints': [models.CheckConstraint(condition=models.Q(('phase__in', ['Continuous', 'CancelOnly', 'Halted'])), name='market_states_phase'), models.CheckConstraint(condition=models.Q(('last_sequence__gte', 0)), name='market_states_sequence'), models.CheckConstraint(condition=models.Q(('best_bid__isnull', True), ('best_ask__isnull', True), ('best_bid__lt', models.F('best_ask')), _connector='OR'), name='market_states_not_crossed')],
+                "db_table": "market_states",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("phase__in", ["Continuous", "CancelOnly", "Halted"])),
+                        name="market_states_phase",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("last_sequence__gte", 0)), name="market_states_sequence"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("best_bid__isnull", True),
+                            ("best_ask__isnull", True),
+                            ("best_bid__lt", models.F("best_ask")),
+                            _connector="OR",
+                        ),
+                        name="market_states_not_crossed",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.UniqueConstraint(fields=('base', 'quote'), name='markets_base_quote'),
+            model_name="market",
+            constraint=models.UniqueConstraint(fields=("base", "quote"), name="markets_base_quote"),
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.CheckConstraint(condition=models.Q(('base', models.F('quote')), _negated=True), name='markets_two_assets'),
+            model_name="market",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("base", models.F("quote")), _negated=True), name="markets_two_assets"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.CheckConstraint(condition=models.Q(('tick_size__gt', 0)), name='markets_tick_positive'),
+            model_name="market",
+            constraint=models.CheckConstraint(condition=models.Q(("tick_size__gt", 0)), name="markets_tick_positive"),
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.CheckConstraint(condition=models.Q(('lot_size__gt', 0)), name='markets_lot_positive'),
+            model_name="market",
+            constraint=models.CheckConstraint(condition=models.Q(("lot_size__gt", 0)), name="markets_lot_positive"),
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.CheckConstraint(condition=models.Q(('maker_fee__gte', 0), ('maker_fee__lt', 1), ('taker_fee__gte', 0), ('taker_fee__lt', 1)), name='markets_fees'),
+            model_name="market",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("maker_fee__gte", 0), ("maker_fee__lt", 1), ("taker_fee__gte", 0), ("taker_fee__lt", 1)
+                ),
+                name="markets_fees",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.CheckConstraint(condition=models.Q(('protection_band__gte', 0), ('protection_band__lt', 1), models.Q(('price_band__isnull', True), models.Q(('price_band__gt', 0), ('price_band__lt', 1)), _connector='OR')), name='markets_bands'),
+            model_name="market",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("protection_band__gte", 0),
+                    ("protection_band__lt", 1),
+                    models.Q(
+                        ("price_band__isnull", True),
+                        models.Q(("price_band__gt", 0), ("price_band__lt", 1)),
+                        _connector="OR",
+                    ),
+                ),
+                name="markets_bands",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='market',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('min_quantity__isnull', True), ('min_quantity__gt', 0), _connector='OR'), models.Q(('max_quantity__isnull', True), ('max_quantity__gt', 0), _connector='OR'), models.Q(('min_notional__isnull', True), ('min_notional__gt', 0), _connector='OR'), models.Q(('reference_price__isnull', True), ('reference_price__gt', 0), _connector='OR')), name='markets_limits'),
+            model_name="market",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("min_quantity__isnull", True), ("min_quantity__gt", 0), _connector="OR"),
+                    models.Q(("max_quantity__isnull", True), ("max_quantity__gt", 0), _connector="OR"),
+                    models.Q(("min_notional__isnull", True), ("min_notional__gt", 0), _connector="OR"),
+                    models.Q(("reference_price__isnull", True), ("reference_price__gt", 0), _connector="OR"),
+                ),
+                name="markets_limits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feerate',
-            constraint=models.UniqueConstraint(fields=('account', 'tier', 'market'), name='fee_rates_scope', nulls_distinct=False),
+            model_name="feerate",
+            constraint=models.UniqueConstraint(
+                fields=("account", "tier", "market"), name="fee_rates_scope", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feerate',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('account__isnull', False), ('market__isnull', False), ('tier__isnull', True)), models.Q(('account__isnull', True), ('tier__isnull', False)), _connector='OR'), name='fee_rates_account_or_tier'),
+            model_name="feerate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("account__isnull", False), ("market__isnull", False), ("tier__isnull", True)),
+                    models.Q(("account__isnull", True), ("tier__isnull", False)),
+                    _connector="OR",
+                ),
+                name="fee_rates_account_or_tier",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feerate',
-            constraint=models.CheckConstraint(condition=models.Q(('maker_fee__gte', 0), ('maker_fee__lt', 1), ('taker_fee__gte', 0), ('taker_fee__lt', 1)), name='fee_rates_range'),
+            model_name="feerate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("maker_fee__gte", 0), ("maker_fee__lt", 1), ("taker_fee__gte", 0), ("taker_fee__lt", 1)
+                ),
+                name="fee_rates_range",
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['account', 'id'], name='orders_account'),
+            model_name="order",
+            index=models.Index(fields=["account", "id"], name="orders_account"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ['New', 'PartiallyFilled'])), fields=['account', 'market'], name='orders_account_open'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("status__in", ["New", "PartiallyFilled"])),
+                fields=["account", "market"],
+                name="orders_account_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ['New', 'PartiallyFilled'])), fields=['market'], name='orders_market_open'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("status__in", ["New", "PartiallyFilled"])),
+                fields=["market"],
+                name="orders_market_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_order_id__isnull', False)), fields=('account', 'client_order_id'), name='orders_client_order_id'),
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("client_order_id__isnull", False)),
+                fields=("account", "client_order_id"),
+                name="orders_client_order_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('side__in', ['Buy', 'Sell'])), name='orders_side'),
+            model_name="order",
+            constraint=models.CheckConstraint(condition=models.Q(("side__in", ["Buy", "Sell"])), name="orders_side"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['New', 'PartiallyFilled', 'Filled', 'Canceled', 'Expired', 'Rejected'])), name='orders_status'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["New", "PartiallyFilled", "Filled", "Canceled", "Expired", "Rejected"])
+                ),
+                name="orders_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('quantity__gt', 0), ('quote_quantity__isnull', True)), models.Q(('quantity__isnull', True), ('quote_quantity__gt', 0)), _connector='OR'), name='orders_one_size'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("quantity__gt", 0), ("quote_quantity__isnull", True)),
+                    models.Q(("quantity__isnull", True), ("quote_quantity__gt", 0)),
+                    _connector="OR",
+                ),
+                name="orders_one_size",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('filled_quantity__gte', 0), ('filled_quote__gte', 0), models.Q(('quantity__isnull', True), ('filled_quantity__lte', models.F('quantity')), _connector='OR'), models.Q(('quote_quantity__isnull', True), ('filled_quote__lte', models.F('quote_quantity')), _connector='OR')), name='orders_filled_within'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("filled_quantity__gte", 0),
+                    ("filled_quote__gte", 0),
+                    models.Q(
+                        ("quantity__isnull", True), ("filled_quantity__lte", models.F("quantity")), _connector="OR"
+                    ),
+                    models.Q(
+                        ("quote_quantity__isnull", True),
+                        ("filled_quote__lte", models.F("quote_quantity")),
+                        _connector="OR",
+                    ),
+                ),
+                name="orders_filled_within",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('remaining_quantity__isnull', True), models.Q(('remaining_quantity__gte', 0), ('remaining_quantity__lte', django.db.models.expressions.CombinedExpression(models.F('quantity'), '-', models.F('filled_quantity')))), _connector='OR'), name='orders_remaining_within'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("remaining_quantity__isnull", True),
+                    models.Q(
+                        ("remaining_quantity__gte", 0),
+                        (
+                            "remaining_quantity__lte",
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("quantity"), "-", models.F("filled_quantity")
+                            ),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="orders_remaining_within",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['New', 'PartiallyFilled']), models.Q(('held_amount', 0), models.Q(('remaining_quantity__isnull', True), ('remaining_quantity', 0), _connector='OR')), _connector='OR'), name='orders_ended_holds_nothing'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["New", "PartiallyFilled"]),
+                    models.Q(
+                        ("held_amount", 0),
+                        models.Q(("remaining_quantity__isnull", True), ("remaining_quantity", 0), _connector="OR"),
+                    ),
+                    _connector="OR",
+                ),
+                name="orders_ended_holds_nothing",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('held_amount__gte', 0)), name='orders_held_not_negative'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("held_amount__gte", 0)), name="orders_held_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason__isnull', True), ('status__in', ['New', 'PartiallyFilled', 'Filled'])), models.Q(('reason__isnull', False), ('status__in', ['Canceled', 'Expired', 'Rejected'])), _connector='OR'), name='orders_reason'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("reason__isnull", True), ("status__in", ["New", "PartiallyFilled", "Filled"])),
+                    models.Q(("reason__isnull", False), ("status__in", ["Canceled", "Expired", "Rejected"])),
+                    _connector="OR",
+                ),
+                name="orders_reason",
+            ),
         ),
         migrations.AddIndex(
-            model_name='command',
-            index=models.Index(condition=models.Q(('sequence__isnull', True)), fields=['market', 'id'], name='commands_pending'),
+            model_name="command",
+            index=models.Index(
+                condition=models.Q(("sequence__isnull", True)), fields=["market", "id"], name="commands_pending"
+            ),
         ),
         migrations.AddIndex(
-            model_name='command',
-            index=models.Index(fields=['order', 'id'], name='commands_order'),
+            model_name="command",
+            index=models.Index(fields=["order", "id"], name="commands_order"),
         ),
         migrations.AddConstraint(
-            model_name='command',
-            constraint=models.UniqueConstraint(fields=('market', 'sequence'), name='commands_sequence'),
+            model_name="command",
+            constraint=models.UniqueConstraint(fields=("market", "sequence"), name="commands_sequence"),
         ),
         migrations.AddConstraint(
-            model_name='command',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['new', 'cancel', 'reduce', 'phase'])), name='commands_kind'),
+            model_name="command",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["new", "cancel", "reduce", "phase"])), name="commands_kind"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='command',
-            constraint=models.CheckConstraint(condition=models.Q(('sequence__isnull', True), ('sequence__gt', 0), _connector='OR'), name='commands_sequence_positive'),
+            model_name="command",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sequence__isnull", True), ("sequence__gt", 0), _connector="OR"),
+                name="commands_sequence_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='command',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('events__isnull', True), ('processed_at__isnull', True), ('sequence__isnull', True)), models.Q(('events__isnull', False), ('processed_at__isnull', False), ('sequence__isnull', False)), _connector='OR'), name='commands_events_with_sequence'),
+            model_name="command",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("events__isnull", True), ("processed_at__isnull", True), ("sequence__isnull", True)),
+                    models.Q(("events__isnull", False), ("processed_at__isnull", False), ("sequence__isnull", False)),
+                    _connector="OR",
+                ),
+                name="commands_events_with_sequence",
+            ),
         ),
     ]

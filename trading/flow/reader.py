@@ -89,7 +89,9 @@ class Flow:
 
 def read_flow(folder: Path) -> Flow:
     """Read a folder. Raises FlowError where it is missing or not of this form."""
-    flow = Flow(name=folder.resolve().name, events=[_event(row) for row in _rows(folder / "events.csv.gz", required=True)])
+    flow = Flow(
+        name=folder.resolve().name, events=[_event(row) for row in _rows(folder / "events.csv.gz", required=True)]
+    )
     for path in sorted(folder.glob("book*.csv.gz")):
         match = re.fullmatch(r"book(\d+)\.csv\.gz", path.name)
         if match:

@@ -164,9 +164,7 @@ def _prepare(replay: Replay) -> None:
     for number, symbol in enumerate(sorted({event.symbol for event in replay.flow.events})):
         base = create_asset(code=f"B{run_number}N{number}", scale=UNIT_SCALE, name=symbol or replay.flow.name)
         ledger.deposit(account=replay.account_of[Side.SELL], asset=base, amount=FUNDS)
-        replay.market_of[symbol] = create_market(
-            symbol=f"{base.code}/{quote.code}", tick_size=UNIT, lot_size=UNIT
-        )
+        replay.market_of[symbol] = create_market(symbol=f"{base.code}/{quote.code}", tick_size=UNIT, lot_size=UNIT)
 
 
 class _Sender:

@@ -73,9 +73,7 @@ class Verdict:
         self._canceled: set[int] = set()
         self._left_after: dict[str, int] = {}
         self._own_id: dict[str, int] = {}
-        self._rows = {
-            levels: _by_seq(rows) for levels, rows in self._flow.books.items()
-        }
+        self._rows = {levels: _by_seq(rows) for levels, rows in self._flow.books.items()}
         self._reports = defaultdict(list)
         for report in self._flow.reports or ():
             self._reports[report.after_seq].append(report)
@@ -147,7 +145,9 @@ class Verdict:
         self.figures["cancels_checked"] += 1
         self.figures["cancels_equal"] += book.left.get(own_id, 0) == event.size
 
-    def _check_executions(self, expected: "list[FlowEvent] | tuple[FlowEvent, ...]", trades: list[list[object]]) -> None:
+    def _check_executions(
+        self, expected: "list[FlowEvent] | tuple[FlowEvent, ...]", trades: list[list[object]]
+    ) -> None:
         """Compare the incoming order's trades, one by one, with the makers that the venue named."""
         left = [[int(trade[1]), int(trade[3]), int(trade[4])] for trade in trades]  # type: ignore[call-overload]
         for event in expected:
@@ -173,7 +173,9 @@ class Verdict:
 
     def _check_levels(self, name: str, row: PublishedBook, asks: Ladder, bids: Ladder) -> None:
         self.figures[f"{name}_checked"] += 1
-        self.figures[f"{name}_best_prices_equal"] += _prices(asks[:1] + bids[:1]) == _prices(row.asks[:1] + row.bids[:1])
+        self.figures[f"{name}_best_prices_equal"] += _prices(asks[:1] + bids[:1]) == _prices(
+            row.asks[:1] + row.bids[:1]
+        )
         self.figures[f"{name}_best_equal"] += asks[:1] == row.asks[:1] and bids[:1] == row.bids[:1]
         self.figures[f"{name}_equal"] += asks == row.asks and bids == row.bids
 

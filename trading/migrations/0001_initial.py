@@ -8,77 +8,217 @@ import accounts.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('orders', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("orders", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first_sequence', models.BigIntegerField()),
-                ('last_sequence', models.BigIntegerField()),
-                ('engine_version', models.PositiveSmallIntegerField()),
-                ('trades', models.PositiveIntegerField()),
-                ('hash', models.BinaryField(help_text="SHA-256 over the hash before and this batch's commands and events.")),
-                ('committed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('market', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.market')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("first_sequence", models.BigIntegerField()),
+                ("last_sequence", models.BigIntegerField()),
+                ("engine_version", models.PositiveSmallIntegerField()),
+                ("trades", models.PositiveIntegerField()),
+                (
+                    "hash",
+                    models.BinaryField(help_text="SHA-256 over the hash before and this batch's commands and events."),
+                ),
+                ("committed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "market",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.market",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'batches',
-                'db_table': 'batches',
-                'constraints': [models.UniqueConstraint(fields=('market', 'first_sequence'), name='batches_first'), models.UniqueConstraint(fields=('market', 'last_sequence'), name='batches_last'), models.CheckConstraint(condition=models.Q(('first_sequence__lte', models.F('last_sequence'))), name='batches_order')],
+                "verbose_name_plural": "batches",
+                "db_table": "batches",
+                "constraints": [
+                    models.UniqueConstraint(fields=("market", "first_sequence"), name="batches_first"),
+                    models.UniqueConstraint(fields=("market", "last_sequence"), name="batches_last"),
+                    models.CheckConstraint(
+                        condition=models.Q(("first_sequence__lte", models.F("last_sequence"))), name="batches_order"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Prevention',
+            name="Prevention",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.BigIntegerField()),
-                ('ordinal', models.IntegerField()),
-                ('mode', models.CharField(choices=[('CancelNewest', 'CancelNewest')], max_length=12)),
-                ('price', accounts.models.AmountField(decimal_places=18, max_digits=36)),
-                ('quantity', accounts.models.AmountField(decimal_places=18, help_text='What would have traded.', max_digits=36)),
-                ('prevented_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('maker_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('maker_order', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
-                ('market', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.market')),
-                ('taker_account', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('taker_order', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sequence", models.BigIntegerField()),
+                ("ordinal", models.IntegerField()),
+                ("mode", models.CharField(choices=[("CancelNewest", "CancelNewest")], max_length=12)),
+                ("price", accounts.models.AmountField(decimal_places=18, max_digits=36)),
+                (
+                    "quantity",
+                    accounts.models.AmountField(decimal_places=18, help_text="What would have traded.", max_digits=36),
+                ),
+                ("prevented_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "maker_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "maker_order",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.order",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.market",
+                    ),
+                ),
+                (
+                    "taker_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "taker_order",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.order",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'preventions',
-                'constraints': [models.UniqueConstraint(fields=('market', 'sequence', 'ordinal'), name='preventions_event')],
+                "db_table": "preventions",
+                "constraints": [
+                    models.UniqueConstraint(fields=("market", "sequence", "ordinal"), name="preventions_event")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Trade',
+            name="Trade",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.BigIntegerField(help_text='Of the command that brought the taker.')),
-                ('ordinal', models.IntegerField(help_text="Which of that command's events this is.")),
-                ('price', accounts.models.AmountField(decimal_places=18, max_digits=36)),
-                ('quantity', accounts.models.AmountField(decimal_places=18, max_digits=36)),
-                ('quote_amount', accounts.models.AmountField(decimal_places=18, max_digits=36)),
-                ('side', models.CharField(choices=[('Buy', 'Buy'), ('Sell', 'Sell')], help_text="The taker's.", max_length=4)),
-                ('maker_fee', accounts.models.AmountField(decimal_places=18, help_text='In the asset that the maker received.', max_digits=36)),
-                ('taker_fee', accounts.models.AmountField(decimal_places=18, help_text='In the asset that the taker received.', max_digits=36)),
-                ('executed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('maker_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('maker_order', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
-                ('market', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.market')),
-                ('taker_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('taker_order', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sequence", models.BigIntegerField(help_text="Of the command that brought the taker.")),
+                ("ordinal", models.IntegerField(help_text="Which of that command's events this is.")),
+                ("price", accounts.models.AmountField(decimal_places=18, max_digits=36)),
+                ("quantity", accounts.models.AmountField(decimal_places=18, max_digits=36)),
+                ("quote_amount", accounts.models.AmountField(decimal_places=18, max_digits=36)),
+                (
+                    "side",
+                    models.CharField(
+                        choices=[("Buy", "Buy"), ("Sell", "Sell")], help_text="The taker's.", max_length=4
+                    ),
+                ),
+                (
+                    "maker_fee",
+                    accounts.models.AmountField(
+                        decimal_places=18, help_text="In the asset that the maker received.", max_digits=36
+                    ),
+                ),
+                (
+                    "taker_fee",
+                    accounts.models.AmountField(
+                        decimal_places=18, help_text="In the asset that the taker received.", max_digits=36
+                    ),
+                ),
+                ("executed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "maker_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "maker_order",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.order",
+                    ),
+                ),
+                (
+                    "market",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.market",
+                    ),
+                ),
+                (
+                    "taker_account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "taker_order",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.order",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'trades',
-                'indexes': [models.Index(fields=['market', 'id'], name='trades_market'), models.Index(fields=['market', 'executed_at'], name='trades_market_time'), models.Index(fields=['maker_account', 'id'], name='trades_maker'), models.Index(fields=['taker_account', 'id'], name='trades_taker')],
-                'constraints': [models.UniqueConstraint(fields=('market', 'sequence', 'ordinal'), name='trades_event'), models.CheckConstraint(condition=models.Q(('price__gt', 0), ('quantity__gt', 0), ('quote_amount__gt', 0)), name='trades_positive'), models.CheckConstraint(condition=models.Q(('maker_account', models.F('taker_account')), _negated=True), name='trades_two_accounts'), models.CheckConstraint(condition=models.Q(('maker_fee__gte', 0), ('taker_fee__gte', 0)), name='trades_fees'), models.CheckConstraint(condition=models.Q(('side__in', ['Buy', 'Sell'])), name='trades_side')],
+                "db_table": "trades",
+                "indexes": [
+                    models.Index(fields=["market", "id"], name="trades_market"),
+                    models.Index(fields=["market", "executed_at"], name="trades_market_time"),
+                    models.Index(fields=["maker_account", "id"], name="trades_maker"),
+                    models.Index(fields=["taker_account", "id"], name="trades_taker"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("market", "sequence", "ordinal"), name="trades_event"),
+                    models.CheckConstraint(
+                        condition=models.Q(("price__gt", 0), ("quantity__gt", 0), ("quote_amount__gt", 0)),
+                        name="trades_positive",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("maker_account", models.F("taker_account")), _negated=True),
+                        name="trades_two_accounts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("maker_fee__gte", 0), ("taker_fee__gte", 0)), name="trades_fees"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("side__in", ["Buy", "Sell"])), name="trades_side"),
+                ],
             },
         ),
     ]

@@ -12,7 +12,12 @@ def test_best_price_trades_first_and_at_the_resting_orders_price():
 
     told = scene.buy(12, at=103)
 
-    assert told == ["trade 5@101 with 2, 0 left", "trade 5@102 with 3, 0 left", "trade 2@103 with 1, 3 left", "end Filled"]
+    assert told == [
+        "trade 5@101 with 2, 0 left",
+        "trade 5@102 with 3, 0 left",
+        "trade 2@103 with 1, 3 left",
+        "end Filled",
+    ]
     assert scene.ladder() == ["ask 103 | 1:3"]
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders.terms import Phase, Reason, Side, TimeInForce
@@ -41,7 +41,7 @@ _phases = st.builds(SetPhase, st.sampled_from([*Phase, Phase.CONTINUOUS, Phase.C
 _commands = st.one_of(_limits, _limits, _limits, _post_only, _markets, _budgets, _cancels, _reduces, _phases)
 
 
-@settings(max_examples=200, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=max(200, settings.default.max_examples), print_blob=True)
 @given(st.lists(_commands, max_size=60))
 def test_laws_of_the_book_hold_after_every_command(commands: list[Command]):
     engine = Engine()
@@ -61,7 +61,7 @@ def test_laws_of_the_book_hold_after_every_command(commands: list[Command]):
             _check_new_order(command, events, best_before)
 
 
-@settings(max_examples=50, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(print_blob=True)
 @given(st.lists(_commands, max_size=40), st.lists(_commands, max_size=20))
 def test_restored_book_has_the_same_future(past: list[Command], future: list[Command]):
     engine = Engine()
