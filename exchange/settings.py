@@ -90,7 +90,8 @@ DATABASES = {
     "default": {
         **env.db_url_config(DATABASE_URL),
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", 0 if env.bool("ASGI", False) else 600),
-        "CONN_HEALTH_CHECKS": True,
+        # Instead of a query before each request, exchange/connections.py looks whether the server has hung up.
+        "CONN_HEALTH_CHECKS": False,
         "OPTIONS": {
             "connect_timeout": 3,
             "options": "-c idle_in_transaction_session_timeout=15000 -c timezone=UTC",
@@ -183,7 +184,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- pages, time, logs -----------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", "") or None  # where collectstatic gathers; without it they are served from the source
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-us"
@@ -198,7 +199,7 @@ UNFOLD = {
     "SITE_SYMBOL": "candlestick_chart",
 }
 
-_log_chain = [
+_log_chain: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -316,9 +316,10 @@ def _outcome(row: _Row, candidate: _Candidate) -> Outcome:
     if row.decision is None:
         return Placed(_order_of(row, candidate), candidate.rules, row.command_id)
     if row.decision == "existing":
+        assert row.existing_id is not None
         if row.existing_digest != candidate.order.digest().hex():
             return _duplicate(candidate.order)
-        return Placed(Order.objects.get(id=row.existing_id), candidate.rules, repeated=True)
+        return Placed(Order.objects.get(pk=row.existing_id), candidate.rules, repeated=True)
     return _refusal(row, candidate)
 
 
@@ -326,6 +327,8 @@ def _order_of(row: _Row, candidate: _Candidate) -> Order:
     """Build the order as it was inserted, without reading it back."""
     request = candidate.order
     assert row.held_amount is not None
+    assert row.maker_fee is not None
+    assert row.taker_fee is not None
     return Order(
         id=row.order_id,
         account_id=candidate.account_id,

@@ -221,9 +221,9 @@ def _market_then_id(row: PendingCommand) -> tuple[int, int]:
 
 def _order_of_failed(row: PendingCommand, book: MarketBook) -> LiveOrder | None:
     """Load the new order that a failed command was to bring in, from its row: the payload may be what is broken."""
-    if not is_new_order(row):
+    if not is_new_order(row) or row.order_id is None:
         return None
-    order = Order.objects.filter(id=row.order_id, status__in=OPEN_STATUSES, priority_sequence__isnull=True).first()
+    order = Order.objects.filter(pk=row.order_id, status__in=OPEN_STATUSES, priority_sequence__isnull=True).first()
     return None if order is None else live_order_of_row(order, book.rules)
 
 

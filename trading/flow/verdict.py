@@ -7,7 +7,7 @@ asynchronous, so its figures are reported, not judged.
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from orders.models import Command
@@ -107,7 +107,7 @@ class Verdict:
             ids = [step.command_id for step in chunk if step.command_id is not None]
             events_of = dict(Command.objects.filter(id__in=ids).values_list("id", "events"))
             for step in chunk:
-                yield step, [] if step.command_id is None else events_of[step.command_id]
+                yield step, (events_of.get(step.command_id) or []) if step.command_id is not None else []
 
     def _apply(self, step: Step, events: list[list[object]]) -> None:
         book = self._books[step.symbol]
@@ -126,10 +126,8 @@ class Verdict:
             self.figures["new_orders_traded"] += bool(trades)
         elif step.kind is Kind.EXECUTE and last.fifo_ok:
             self._check_executions(step.events, trades)
-        for event in step.events:
-            self._left_after.update(
-                (report.order_id, self._left(report.order_id, book)) for report in self._reports.get(event.seq, ())
-            )
+        for report in self._reports.get(last.seq, ()):
+            self._left_after[report.order_id] = self._left(report.order_id, book)
         self._check_rows(last.seq, book)
 
     def _left(self, order_id: str, book: EventBook) -> int:
@@ -146,7 +144,7 @@ class Verdict:
         self.figures["cancels_equal"] += book.left.get(own_id, 0) == event.size
 
     def _check_executions(
-        self, expected: "list[FlowEvent] | tuple[FlowEvent, ...]", trades: list[list[object]]
+        self, expected: Sequence[FlowEvent], trades: list[list[object]]
     ) -> None:
         """Compare the incoming order's trades, one by one, with the makers that the venue named."""
         left = [[int(trade[1]), int(trade[3]), int(trade[4])] for trade in trades]  # type: ignore[call-overload]
