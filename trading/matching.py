@@ -79,11 +79,9 @@ class Shard:
     def run(self, *, seconds: float, should_stop: Callable[[], bool]) -> None:
         """Match for so long, or until told to stop. A database that is away is waited for."""
         deadline = time.monotonic() + seconds
-        below_looked_at = False
+        self._guarded(self._look_below)
         while not should_stop() and time.monotonic() < deadline:
             self.drain(should_stop)
-            if not below_looked_at:
-                below_looked_at = self._guarded(self._look_below) is not None
             bell.wait(self.number, min(BELL_SECONDS, max(0.01, deadline - time.monotonic())))
 
     def drain(self, should_stop: Callable[[], bool] = lambda: False) -> int:
