@@ -49,6 +49,8 @@ def send_lap(shard: int) -> bool:
     queue = f"{QUEUE_PREFIX}{shard}"
     try:
         with current_app.connection_for_write(connect_timeout=1) as broker:
+            # Left to itself it would wait two seconds before a second try, and no order is matched meanwhile.
+            broker.ensure_connection(max_retries=1, interval_start=0)
             waiting = broker.default_channel.queue_declare(queue, passive=False, durable=True).message_count
             if not waiting:
                 run_matching.apply_async((shard,), queue=queue, connection=broker, retry=False)
