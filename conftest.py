@@ -6,8 +6,10 @@ Each app's fixtures are in its own tests/.
 """
 
 import os
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The settings read REDIS_URL when pytest-django imports them, which is after this file.
@@ -21,3 +23,12 @@ settings.register_profile("dev", deadline=None, max_examples=50, suppress_health
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
 settings.register_profile("long", settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(autouse=True)
+def _no_rules_of_an_earlier_test() -> Iterator[None]:
+    """Markets are never deleted, so their rules are cached for good; here each test has a database of its own."""
+    yield
+    from orders.rules import forget_rules  # noqa: PLC0415  its models need settings, which are not ready above
+
+    forget_rules()

@@ -184,7 +184,9 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- pages, time, logs -----------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = env.str("STATIC_ROOT", "") or None  # where collectstatic gathers; without it they are served from the source
+STATIC_ROOT = (
+    env.str("STATIC_ROOT", "") or None
+)  # where collectstatic gathers; without it they are served from the source
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-us"

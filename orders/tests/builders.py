@@ -1,6 +1,6 @@
 """Build markets and orders for tests, by the services that build them in earnest.
 
-The law: every argument has a default; the process forgets the rules it cached for markets of earlier tests.
+The law: every argument has a default.
 Accounts and assets are accounts/tests/builders.py.
 """
 
@@ -14,16 +14,13 @@ from orders.intake import place
 from orders.markets import create_market
 from orders.models import Market, Order
 from orders.requests import NewOrder, read_new_order
-from orders.rules import forget_rules
 
 
 def make_market(symbol: str = "BTC/USD", *, tick_size: str = "0.01", lot_size: str = "0.00001", **rules: Any) -> Market:
     """Create a market, and its assets (of scale 8) if they are not there."""
     for code in symbol.split("/"):
         make_asset(code)
-    market = create_market(symbol=symbol, tick_size=Decimal(tick_size), lot_size=Decimal(lot_size), **rules)
-    forget_rules()
-    return market
+    return create_market(symbol=symbol, tick_size=Decimal(tick_size), lot_size=Decimal(lot_size), **rules)
 
 
 def make_request(**fields: Any) -> NewOrder:

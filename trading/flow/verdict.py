@@ -143,9 +143,7 @@ class Verdict:
         self.figures["cancels_checked"] += 1
         self.figures["cancels_equal"] += book.left.get(own_id, 0) == event.size
 
-    def _check_executions(
-        self, expected: Sequence[FlowEvent], trades: list[list[object]]
-    ) -> None:
+    def _check_executions(self, expected: Sequence[FlowEvent], trades: list[list[object]]) -> None:
         """Compare the incoming order's trades, one by one, with the makers that the venue named."""
         left = [[int(trade[1]), int(trade[3]), int(trade[4])] for trade in trades]  # type: ignore[call-overload]
         for event in expected:

@@ -13,7 +13,6 @@ from accounts.tests.builders import make_asset
 from orders.intake import Placed, place
 from orders.models import Market, Order
 from orders.requests import read_new_order
-from orders.rules import forget_rules
 
 
 @pytest.mark.django_db
@@ -44,7 +43,6 @@ def test_what_an_operator_made_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("price", ["30000", "50000"])
 def test_the_first_order_is_taken_at_any_sensible_price(price: str) -> None:
     call_command("seed_demo")
-    forget_rules()
     account = User.objects.get(email="alice@example.com").accounts.get()
     body = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "1.0", "price": price}
     (outcome,) = place(account.id, [read_new_order(body)])
