@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from accounts.backoffice import ReadOnlyMixin, RecordAdmin, RecordInline, plain, show_amount, show_fields, show_owner
-from orders.intake import ask_phase
+from orders.changes import ask_phase
 from orders.markets import create_market
 from orders.models import Command, FeeRate, Market, MarketState, Order, choices, default_order_types
 from orders.terms import OrderType, Phase

@@ -2,7 +2,7 @@
 
 The law: a market comes with its fee account, that account's balances and its state, in one commit, so that matching and
 settlement never have to create any of them.
-Rules are changed in the back office; phases by journaled commands (orders/intake.py).
+Rules are changed in the back office; phases by journaled commands (orders/changes.py).
 """
 
 from decimal import Decimal

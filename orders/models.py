@@ -3,7 +3,7 @@
 The law: a Command enters with `sequence` empty, which is what makes it pending; the matching loop gives it the market's
 next sequence and its events, once, and from then on nothing changes it (a trigger holds that). An order's columns change
 only in the commit that settles a command.
-Order intake (orders/intake.py) inserts orders and commands; settlement (trading/settlement.py) updates them.
+Order intake (orders/intake.py) inserts orders and commands, orders/changes.py commands; settlement (trading/settlement.py) updates them.
 """
 
 from decimal import Decimal

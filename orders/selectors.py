@@ -1,7 +1,7 @@
 """Read markets and orders.
 
 The law: an account sees its own orders only; every list has an explicit order that ends in a unique key.
-Placing and changing is orders/intake.py's; the rules used on the way are orders/rules.py's.
+Placing is orders/intake.py's, changing orders/changes.py's; the rules used on the way are orders/rules.py's.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import QuerySet
 
+from accounts.errors import DomainError
 from orders.models import Market, Order
 from orders.rules import MarketRules
 from orders.terms import OrderStatus, Side
@@ -80,3 +81,11 @@ def orders_of(
 def orders_by_id(account_id: int, order_ids: Iterable[int]) -> dict[int, Order]:
     """Read these of the account's orders as they stand. One query."""
     return Order.objects.filter(account_id=account_id).in_bulk(list(order_ids))
+
+
+def own_order(account_id: int, order_id: int) -> Order:
+    """Return an account's order. Raises DomainError not_found for anybody else's."""
+    order = Order.objects.filter(id=order_id, account_id=account_id).first()
+    if order is None:
+        raise DomainError("not_found", f"There is no order {order_id}.")
+    return order

@@ -2,7 +2,7 @@
 
 The law: a view reads the request, makes one call and renders. A 2xx on an order means that it is on disk; it says
 nothing of the match, unless the caller asked to wait for it.
-Reading a body is orders/requests.py, judging and writing orders/intake.py.
+Reading a body is orders/requests.py, judging and writing orders/intake.py and orders/changes.py.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, term_reader, text_reader
 from accounts.errors import DomainError, FieldError
 from accounts.times import render_time
-from orders import intake, selectors
+from orders import changes, intake, selectors
 from orders.api import serializers
 from orders.api.rendering import render_fees, render_market, render_order, render_test
 from orders.api.symbols import SYMBOL_PARAMETER
@@ -30,13 +30,13 @@ from orders.requests import read_amendment, read_client_order_id, read_new_order
 from orders.rules import rules_of_market, rules_of_symbol
 from orders.terms import CLOSED_STATUSES, OPEN_STATUSES, OrderStatus, Side
 
-_read_wait = integer_reader(0, intake.WAIT_MAX_MS)
+_read_wait = integer_reader(0, changes.WAIT_MAX_MS)
 _read_symbol = text_reader(40)
 _read_side = term_reader(Side)
 _read_one_status = term_reader(OrderStatus)
 _STATUS_GROUPS = {"open": OPEN_STATUSES, "closed": CLOSED_STATUSES, "all": None}
 
-WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (0-{intake.WAIT_MAX_MS}).", schema=int)
+WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (0-{changes.WAIT_MAX_MS}).", schema=int)
 
 
 class TimeView(APIView):
@@ -143,8 +143,8 @@ class OrdersView(ListView):
             raise outcome
         placed = outcome.order
         if wait and outcome.command_id is not None:
-            intake.wait_until_taken([outcome.command_id], wait)
-            placed = intake.own_order(placed.account_id, placed.id)
+            changes.wait_until_taken([outcome.command_id], wait)
+            placed = selectors.own_order(placed.account_id, placed.id)
         return Response(render_order(placed, outcome.rules), status=200 if outcome.repeated else 201)
 
     @extend_schema(
@@ -161,9 +161,9 @@ class OrdersView(ListView):
         wait = reader.optional("wait", _read_wait)
         reader.finish()
         market_id = None if symbol is None else rules_of_symbol(symbol).market_id
-        command_ids = intake.cancel_all(trader_of(request).account_id, market_id)
+        command_ids = changes.cancel_all(trader_of(request).account_id, market_id)
         if wait and command_ids:
-            intake.wait_until_taken(command_ids, wait)
+            changes.wait_until_taken(command_ids, wait)
         return Response({"requested": len(command_ids)}, status=202)
 
 
@@ -180,7 +180,7 @@ class OrderTestView(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        return Response(render_test(intake.test_order(trader_of(request).account_id, read_new_order(request.data))))
+        return Response(render_test(intake.rehearse(trader_of(request).account_id, read_new_order(request.data))))
 
 
 class OrderBatchView(APIView):
@@ -199,7 +199,7 @@ class OrderBatchView(APIView):
         placed = [outcome for outcome in outcomes if isinstance(outcome, intake.Placed)]
         taken = {}
         if wait and placed:
-            intake.wait_until_taken([one.command_id for one in placed if one.command_id is not None], wait)
+            changes.wait_until_taken([one.command_id for one in placed if one.command_id is not None], wait)
             taken = selectors.orders_by_id(trader_of(request).account_id, [one.order.id for one in placed])
         request_id = request_id_of(request)
         return Response({"results": [_render_outcome(outcome, taken, request_id) for outcome in outcomes]})
@@ -251,7 +251,7 @@ class OrderView(APIView):
         responses={200: serializers.OrderSerializer, **problems(401, 404, 503)},
     )
     def get(self, request: Request, order_id: int) -> Response:
-        order = intake.own_order(trader_of(request).account_id, order_id)
+        order = selectors.own_order(trader_of(request).account_id, order_id)
         return Response(render_order(order, rules_of_market(order.market_id)))
 
     @extend_schema(
@@ -265,7 +265,7 @@ class OrderView(APIView):
     def patch(self, request: Request, order_id: int) -> Response:
         wait = _wait_of(request)
         amendment = read_amendment(request.data)
-        order, command_id = intake.reduce(trader_of(request).account_id, order_id, amendment)
+        order, command_id = changes.reduce(trader_of(request).account_id, order_id, amendment)
         return _answer_asked(order, command_id, wait)
 
     @extend_schema(
@@ -277,15 +277,15 @@ class OrderView(APIView):
     )
     def delete(self, request: Request, order_id: int) -> Response:
         wait = _wait_of(request)
-        order, command_id = intake.cancel(trader_of(request).account_id, order_id)
+        order, command_id = changes.cancel(trader_of(request).account_id, order_id)
         return _answer_asked(order, command_id, wait)
 
 
 def _answer_asked(order: Any, command_id: int, wait: int) -> Response:
     """Answer with the order as it stands: before the engine has taken the command, or after, if the caller waits."""
     if wait:
-        intake.wait_until_taken([command_id], wait)
-        order = intake.own_order(order.account_id, order.id)
+        changes.wait_until_taken([command_id], wait)
+        order = selectors.own_order(order.account_id, order.id)
     return Response(render_order(order, rules_of_market(order.market_id)), status=202)
 
 

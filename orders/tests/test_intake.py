@@ -12,7 +12,7 @@ from accounts.errors import DomainError
 from accounts.ledger import deposit
 from accounts.models import Account, Balance
 from accounts.tests.builders import make_asset, make_trader
-from orders import intake, rules
+from orders import changes, intake, rules
 from orders.models import Command, FeeRate, Market, MarketState, Order
 from orders.requests import Amendment
 from orders.terms import Phase
@@ -598,7 +598,7 @@ def test_rule_loosened_behind_the_cache_holds_at_once_for_amendments():
     order = place_order(account, quantity="2")
     Market.objects.filter(id=market.id).update(min_quantity=None)
 
-    intake.reduce(account.id, order.id, Amendment(Decimal("0.5")))
+    changes.reduce(account.id, order.id, Amendment(Decimal("0.5")))
 
 
 # -- one round trip, test orders, requests about orders ----------------------------------------------
@@ -629,7 +629,7 @@ def test_test_order_tells_what_would_be_held_and_leaves_nothing():
     make_market(taker_fee=Decimal("0.002"))
     account = make_trader(funds={"USD": "1000"})
 
-    tested = intake.test_order(account.id, make_request(client_order_id="my-1"))
+    tested = intake.rehearse(account.id, make_request(client_order_id="my-1"))
 
     assert (tested.order.held_amount, tested.order.taker_fee) == (100, Decimal("0.002"))
     assert (Order.objects.count(), Command.objects.count()) == (0, 0)
@@ -640,7 +640,7 @@ def test_test_order_is_refused_as_the_order_would_be():
     make_market()
 
     with pytest.raises(DomainError) as caught:
-        intake.test_order(make_trader().id, make_request())
+        intake.rehearse(make_trader().id, make_request())
 
     assert caught.value.code == "insufficient_funds"
 
@@ -650,7 +650,7 @@ def test_cancel_asks_and_changes_nothing_yet():
     account = make_trader(funds={"USD": "1000"})
     order = place_order(account)
 
-    stands, command_id = intake.cancel(account.id, order.id)
+    stands, command_id = changes.cancel(account.id, order.id)
 
     command = Command.objects.get(id=command_id)
     assert (stands.id, stands.status) == (order.id, "New")
@@ -662,7 +662,7 @@ def test_nobody_elses_order_can_be_canceled_or_reduced():
     order = place_order(make_trader(funds={"USD": "1000"}))
     other = make_trader()
 
-    for ask in (intake.cancel, lambda *ids: intake.reduce(*ids, Amendment(Decimal("0.5")))):
+    for ask in (changes.cancel, lambda *ids: changes.reduce(*ids, Amendment(Decimal("0.5")))):
         with pytest.raises(DomainError) as caught:
             ask(other.id, order.id)
         assert caught.value.code == "not_found"
@@ -675,8 +675,8 @@ def test_cancel_all_asks_for_the_accounts_open_orders_in_one_market_or_all():
     orders = [place_order(account), place_order(account), place_order(account, symbol="ETH/USD")]
     place_order(make_trader(funds={"USD": "1000"}))
 
-    assert len(intake.cancel_all(account.id, btc.id)) == 2
-    assert len(intake.cancel_all(account.id)) == 3
+    assert len(changes.cancel_all(account.id, btc.id)) == 2
+    assert len(changes.cancel_all(account.id)) == 3
     asked = Command.objects.filter(kind="cancel").order_by("id")
     assert [command.order_id for command in asked] == [orders[0].id, orders[1].id, *(order.id for order in orders)]
     assert {command.payload["reason"] for command in asked} == {"mass_cancel"}
@@ -693,7 +693,7 @@ def test_reduce_that_breaks_a_rule_is_refused(quantity, code):
     order = place_order(account)
 
     with pytest.raises(DomainError) as caught:
-        intake.reduce(account.id, order.id, Amendment(Decimal(quantity)))
+        changes.reduce(account.id, order.id, Amendment(Decimal(quantity)))
 
     assert (caught.value.code, caught.value.errors[0].field) == (code, "quantity")
     assert Command.objects.count() == 1
@@ -701,10 +701,10 @@ def test_reduce_that_breaks_a_rule_is_refused(quantity, code):
 
 def test_waiting_ends_when_time_is_up():
     market = make_market()
-    command_id = intake.ask_phase(market, Phase.HALTED)
+    command_id = changes.ask_phase(market, Phase.HALTED)
     began = time.monotonic()
 
-    assert intake.wait_until_taken([command_id], 50) is False
+    assert changes.wait_until_taken([command_id], 50) is False
     assert 0.05 <= time.monotonic() - began < 1
 
 
@@ -732,7 +732,7 @@ def codes(outcomes):
 
 def before_call(monkeypatch, number, rival):
     """Let a rival act just before intake brings its statement to the database for the n-th time."""
-    execute, calls = intake._execute, []
+    execute, calls = intake.execute, []
 
     def execute_after_rival(candidates):
         calls.append(None)
@@ -740,7 +740,7 @@ def before_call(monkeypatch, number, rival):
             rival()
         return execute(candidates)
 
-    monkeypatch.setattr(intake, "_execute", execute_after_rival)
+    monkeypatch.setattr(intake, "execute", execute_after_rival)
 
 
 def in_threads(calls):

@@ -17,8 +17,8 @@ from accounts.api.lists import ListView
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, read_id, text_reader
 from orders.api.symbols import SYMBOL_PARAMETER
-from orders.intake import own_order
 from orders.rules import rules_of_market, rules_of_symbol
+from orders.selectors import own_order
 from trading import selectors
 from trading.api import serializers
 from trading.api.rendering import (

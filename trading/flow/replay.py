@@ -19,7 +19,7 @@ from accounts import ledger
 from accounts.assets import create_asset
 from accounts.errors import DomainError
 from accounts.models import Account, Asset, User
-from orders import intake
+from orders import changes, intake
 from orders.intake import Placed
 from orders.markets import create_market
 from orders.models import Market
@@ -97,7 +97,7 @@ def run(flow: Flow, progress: Callable[[int], None], *, sweeps: bool = True) -> 
 
 def _wait_for(steps: Sequence[Step]) -> None:
     asked = [step.command_id for step in steps if step.command_id is not None]
-    if not intake.wait_until_taken(asked, WORKER_TIMEOUT_MS):
+    if not changes.wait_until_taken(asked, WORKER_TIMEOUT_MS):
         raise TimeoutError("the matching loop has not taken these commands in a minute")
 
 
@@ -238,16 +238,16 @@ class _Sender:
         quantity = self._quantity_of[event.order_id] - event.size
         try:
             if quantity > 0:
-                _, step.command_id = intake.reduce(account_id, step.order_id, Amendment(quantity * UNIT))
+                _, step.command_id = changes.reduce(account_id, step.order_id, Amendment(quantity * UNIT))
                 self._quantity_of[event.order_id] = quantity
             else:
-                _, step.command_id = intake.cancel(account_id, step.order_id)
+                _, step.command_id = changes.cancel(account_id, step.order_id)
         except DomainError as error:
             step.refused = error.code
 
     def _flush(self) -> None:
         """Send what has gathered: orders, then cancels, each with its place in the journal."""
-        position_of = dict(zip(self._gathered, intake.journal_positions(len(self._gathered)), strict=True))
+        position_of = dict(zip(self._gathered, changes.journal_positions(len(self._gathered)), strict=True))
         if self._orders:
             requests = [(self._replay.account_of[order.side].id, order) for order in self._orders.values()]
             outcomes = intake.place_many(requests, [position_of[step] for step in self._orders])
@@ -268,7 +268,7 @@ class _Sender:
         requests = [(self._account_of(placed_by), placed_by.order_id or 0) for placed_by in found.values()]
         if not requests:
             return
-        asked = intake.ask_cancels(requests, [position_of[step] for step in found])
+        asked = changes.ask_cancels(requests, [position_of[step] for step in found])
         for (step, placed_by), command_id in zip(found.items(), asked, strict=True):
             step.order_id = placed_by.order_id
             step.command_id = command_id

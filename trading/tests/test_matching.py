@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from accounts import ledger
 from accounts.models import Balance
 from accounts.tests.builders import make_trader
-from orders import bell, intake
+from orders import bell, changes, intake
 from orders.models import Command, Market, MarketState, Order
 from orders.terms import Phase
 from orders.tests.builders import make_market, make_request, place_order
@@ -55,8 +55,8 @@ def test_batches_are_chained_and_their_hashes_can_be_recomputed():
     for price in ("100", "99", "98"):
         order = place_order(account, price=price)
         shard.drain()
-    intake.cancel_all(account.id)
-    intake.ask_phase(Market.objects.get(), Phase.HALTED, reason='says "ünï"\n€', by="ops@example.com")
+    changes.cancel_all(account.id)
+    changes.ask_phase(Market.objects.get(), Phase.HALTED, reason='says "ünï"\n€', by="ops@example.com")
     shard.drain()
 
     assert Batch.objects.count() == 4
@@ -112,8 +112,8 @@ def test_order_and_its_cancel_in_one_batch():
     make_market()
     account = make_trader(funds={"USD": "1000"})
     order = place_order(account)
-    intake.cancel(account.id, order.id)
-    intake.cancel(account.id, order.id)
+    changes.cancel(account.id, order.id)
+    changes.cancel(account.id, order.id)
 
     match()
 
@@ -127,12 +127,12 @@ def test_waiting_ends_once_the_engine_has_taken_the_commands():
     make_market()
     account = make_trader(funds={"USD": "1000"})
     (placed,) = intake.place(account.id, [make_request()])
-    assert intake.wait_until_taken([placed.command_id], 0) is False
+    assert changes.wait_until_taken([placed.command_id], 0) is False
 
     match()
 
-    assert intake.wait_until_taken([placed.command_id], 0) is True
-    assert intake.wait_until_taken([], 0) is True
+    assert changes.wait_until_taken([placed.command_id], 0) is True
+    assert changes.wait_until_taken([], 0) is True
 
 
 # -- books as a cache of the last commit --------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_phase_is_changed_by_the_journal_and_orders_behind_it_are_rejected(phase
     market = make_market()
     account = make_trader(funds={"USD": "1000"})
     before = place_order(account)
-    intake.ask_phase(market, phase, reason="drill")
+    changes.ask_phase(market, phase, reason="drill")
     behind = place_order(account)
 
     match()
@@ -246,13 +246,13 @@ def test_orders_can_be_canceled_while_halted_and_the_market_resumes():
     market = make_market()
     seller, buyer = make_trader(funds={"BTC": "2"}), make_trader(funds={"USD": "1000"})
     canceled, resting = place_order(seller, side="Sell"), place_order(seller, side="Sell")
-    intake.ask_phase(market, Phase.HALTED)
+    changes.ask_phase(market, Phase.HALTED)
     match()
 
-    intake.cancel(seller.id, canceled.id)
+    changes.cancel(seller.id, canceled.id)
     match()
     assert told(canceled) == "Canceled 0 of 1 for 0: user_request"
-    intake.ask_phase(market, Phase.CONTINUOUS)
+    changes.ask_phase(market, Phase.CONTINUOUS)
     match()
     place_order(buyer)
     match()
@@ -470,7 +470,7 @@ def test_two_workers_on_one_shard_by_mistake_stay_serial_and_correct():
             place_order(account, side=side, symbol=symbol, price=str(price), quantity="0.3")
     commands = Command.objects.values_list("id", flat=True)
     try:
-        assert intake.wait_until_taken(list(commands), 10_000)
+        assert changes.wait_until_taken(list(commands), 10_000)
     finally:
         stop.set()
         for worker in workers:
@@ -578,7 +578,7 @@ def test_ring_wakes_a_waiting_worker_at_once():
     try:
         time.sleep(0.4)  # longer than one wait for the bell: the worker is in its second by now
         (placed,) = intake.place(account.id, [make_request()])
-        assert intake.wait_until_taken([placed.command_id], 2000)
+        assert changes.wait_until_taken([placed.command_id], 2000)
     finally:
         stop.set()
         worker.join()
@@ -662,7 +662,7 @@ def place_a_little_of_everything():
     place_order(first, price="101", quantity="0.5", time_in_force="IOC")
     place_order(second, side="Sell", price="102", post_only=True)
     match()
-    intake.cancel(first.id, canceled.id)
+    changes.cancel(first.id, canceled.id)
 
 
 def book_of(book):

@@ -19,7 +19,7 @@ from trading.models import Trade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COLUMNS = "seq,time_ns,kind,order_id,side,size,price,symbol,aggr,fifo_ok,note".split(",")
+COLUMNS = ["seq", "time_ns", "kind", "order_id", "side", "size", "price", "symbol", "aggr", "fifo_ok", "note"]
 RECORDINGS = os.environ.get("EXCHANGE_FLOW_DATA", "")
 
 # Two asks of which the first is older, one bid; a sweep of both asks, and what was left of the second is canceled.
@@ -137,7 +137,7 @@ def test_folder_that_is_no_recording_is_refused_by_name(tmp_path):
 def test_unknown_event_is_refused_by_its_row(tmp_path):
     folder = write_recording(tmp_path, events=["1,0,seed,a,S,1,1,,,,", "2,0,explode,a,S,1,1,,,,"])
 
-    with pytest.raises(CommandError, match="event 2: .*explode"):
+    with pytest.raises(CommandError, match=r"event 2: .*explode"):
         call_command("replay_flow", str(folder))
 
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Transfer
 from accounts.tests.builders import make_asset, make_trader
-from orders import intake
+from orders import changes
 from orders.models import MarketState, Order
 from orders.requests import Amendment
 from orders.tests.builders import make_market, place_order
@@ -236,7 +236,7 @@ def test_cancel_frees_the_rest_of_the_hold():
     place_order(buyer, price="100", quantity="1")
     match()
 
-    intake.cancel(seller.id, sell.id)
+    changes.cancel(seller.id, sell.id)
     match()
 
     assert told(sell) == "Canceled 1 of 3 for 100: user_request"
@@ -261,7 +261,7 @@ def test_reduce_frees_what_the_order_needs_no_more(side, to, status, has):
     place_order(other, side="Sell" if side == "Buy" else "Buy", price="100", quantity="1")
     match()
 
-    intake.reduce(account.id, order.id, Amendment(Decimal(to)))
+    changes.reduce(account.id, order.id, Amendment(Decimal(to)))
     match()
 
     assert told(order) == status

@@ -14,7 +14,7 @@ from django.db import connection
 
 from accounts.tests.builders import make_trader
 from exchange.celery import app
-from orders import intake
+from orders import changes, intake
 from orders.models import Command
 from orders.tests.builders import make_market, make_request, place_order
 from trading import heartbeat, tasks
@@ -43,7 +43,7 @@ def test_worker_starts_by_itself_matches_and_stops_at_once_when_told(capfd):
     with worker() as process:
         assert taken(waiting, within=STARTS_WITHIN)
         (placed,) = intake.place(buyer.id, [make_request()])
-        assert intake.wait_until_taken([placed.command_id], 2000)
+        assert changes.wait_until_taken([placed.command_id], 2000)
         assert heartbeat.is_alive(SHARD)
         stopped_in = stop(process)
 
@@ -63,7 +63,7 @@ def test_lap_sends_its_successor_and_matching_goes_on_over_many():
         for _ in range(6):
             time.sleep(0.2)
             (placed,) = intake.place(account.id, [make_request()])
-            assert intake.wait_until_taken([placed.command_id], 3000)
+            assert changes.wait_until_taken([placed.command_id], 3000)
             assert messages() <= 1
         stop(process)
 
@@ -144,7 +144,9 @@ def stop(process: subprocess.Popen) -> float:
 
 def taken(order, within: float) -> bool:
     """Wait for the engine to take an order's command."""
-    return intake.wait_until_taken(Command.objects.filter(order=order).values_list("id", flat=True), int(within * 1000))
+    return changes.wait_until_taken(
+        Command.objects.filter(order=order).values_list("id", flat=True), int(within * 1000)
+    )
 
 
 def messages() -> int:

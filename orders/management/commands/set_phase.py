@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.bodies import term_reader
 from accounts.management.operating import OperatorCommand
-from orders.intake import ask_phase, wait_until_taken
+from orders.changes import ask_phase, wait_until_taken
 from orders.models import Command as Journal
 from orders.models import Market
 from orders.rules import rules_of_symbol

@@ -1,0 +1,165 @@
+"""Ask for changes of what is in the journal: the end of orders, lower quantities, other phases; and wait until they are taken.
+
+The law: whatever is to change a book is a pending command, put down here or by order intake; nothing else may.
+Whether a change still finds its order is the engine's to see.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from django.db import connection
+
+from accounts.errors import DomainError, FieldError, refusal
+from orders import bell
+from orders.journal import CancelPayload, PhasePayload, ReducePayload, write_payload
+from orders.models import Command, Market, Order
+from orders.requests import Amendment
+from orders.rules import check_quantity, current_rules, rules_of_market
+from orders.selectors import own_order
+from orders.terms import OPEN_STATUSES, CommandKind, Phase, Reason
+
+WAIT_MAX_MS = 5000
+
+
+def cancel(account_id: int, order_id: int) -> tuple[Order, int]:
+    """Ask for the end of an order; returns it as it stands, and the command's id.
+
+    Raises DomainError not_found, or order_not_open where it has ended.
+    """
+    order = _open_order(account_id, order_id)
+    (command_id,) = ask_cancels([(account_id, order_id)])
+    if command_id is None:
+        raise _ended(own_order(account_id, order_id))
+    return order, command_id
+
+
+def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | None = None) -> list[int | None]:
+    """Ask for the end of several (account id, order id), all different, at once; positions as in place_many().
+
+    Returns the commands' ids, None for an order that is not the account's or not open.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO commands (id, market_id, kind, order_id, account_id, payload)
+            SELECT COALESCE(position, nextval('commands_id_seq')), market_id, 'cancel', id, account_id, %s::jsonb
+            FROM (
+                SELECT o.id, o.market_id, o.account_id, u.position
+                FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+                    WITH ORDINALITY AS u (account_id, order_id, position, n)
+                JOIN orders o ON o.id = u.order_id AND o.account_id = u.account_id
+                WHERE o.status IN ('New', 'PartiallyFilled')
+                ORDER BY u.n
+            ) open
+            RETURNING order_id, id, market_id
+            """,
+            [
+                write_payload(CancelPayload()),
+                [account_id for account_id, _ in requests],
+                [order_id for _, order_id in requests],
+                [None] * len(requests) if positions is None else list(positions),
+            ],
+        )
+        rows = cursor.fetchall()
+    _ring_markets(market_id for _, _, market_id in rows)
+    command_of = {order_id: command_id for order_id, command_id, _ in rows}
+    return [command_of.get(order_id) for _, order_id in requests]
+
+
+def journal_positions(count: int) -> list[int]:
+    """Reserve places in the journal, for what the current transaction will bring in several statements.
+
+    The transaction takes its number first, for matching knows by that which commands may still be on their way.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH me AS MATERIALIZED (SELECT pg_current_xact_id())"
+            " SELECT nextval('commands_id_seq') FROM me, generate_series(1, %s)",
+            [count],
+        )
+        return [position for (position,) in cursor.fetchall()]
+
+
+def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:
+    """Ask for the end of all the account's open orders, in one market or in all; returns the commands' ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO commands (market_id, kind, order_id, account_id, payload)
+            SELECT market_id, 'cancel', id, account_id, %s::jsonb FROM orders
+            WHERE account_id = %s AND status IN ('New', 'PartiallyFilled') AND (%s::bigint IS NULL OR market_id = %s)
+            ORDER BY id RETURNING id, market_id
+            """,
+            [write_payload(CancelPayload(Reason.MASS_CANCEL)), account_id, market_id, market_id],
+        )
+        rows = cursor.fetchall()
+    _ring_markets(market_id for _, market_id in rows)
+    return [command_id for command_id, _ in rows]
+
+
+def _ring_markets(market_ids: Iterable[int]) -> None:
+    for shard in {rules_of_market(market_id).shard for market_id in set(market_ids)}:
+        bell.ring_on_commit(shard)
+
+
+def reduce(account_id: int, order_id: int, amendment: Amendment) -> tuple[Order, int]:
+    """Ask for a lower quantity in place, filled part included; returns the order as it stands, and the command's id.
+
+    Raises DomainError not_found, order_not_open, or what is wrong with the quantity.
+    """
+    order = _open_order(account_id, order_id)
+    rules = rules_of_market(order.market_id)
+    errors = check_quantity(amendment.quantity, rules)
+    if errors:
+        errors = check_quantity(amendment.quantity, current_rules(rules))
+    if not errors and (order.quantity is None or amendment.quantity > order.quantity):
+        limit = None if order.quantity is None else f"{order.quantity:.{rules.quantity_decimals}f}"
+        message = "Only a lower quantity can be asked for yet: cancel the order and place another."
+        errors.append(FieldError("quantity", "invalid_value", message, limit, f"{amendment.quantity:f}"))
+    if errors:
+        raise DomainError(errors[0].code, errors[0].message, errors)
+    return order, _ask(order, CommandKind.REDUCE, ReducePayload(rules.lots(amendment.quantity)))
+
+
+def _open_order(account_id: int, order_id: int) -> Order:
+    order = own_order(account_id, order_id)
+    if order.status not in OPEN_STATUSES:
+        raise _ended(order)
+    return order
+
+
+def _ended(order: Order) -> DomainError:
+    return refusal("order_not_open", "status", f"The order has ended: it is {order.status}.", value=order.status)
+
+
+def _ask(order: Order, kind: CommandKind, payload: CancelPayload | ReducePayload) -> int:
+    """Put a command about an order into the journal, pending."""
+    command = Command.objects.create(
+        market_id=order.market_id, kind=kind, order_id=order.id, account_id=order.account_id,
+        payload=msgspec.to_builtins(payload),
+    )  # fmt: skip
+    bell.ring_on_commit(rules_of_market(order.market_id).shard)
+    return command.id
+
+
+def ask_phase(market: Market, phase: Phase, *, reason: str = "", by: str = "") -> int:
+    """Ask for a change of a market's phase; returns the command's id."""
+    payload = PhasePayload(phase, reason, by)
+    command = Command.objects.create(market_id=market.id, kind=CommandKind.PHASE, payload=msgspec.to_builtins(payload))
+    bell.ring_on_commit(market.shard)
+    return command.id
+
+
+def wait_until_taken(command_ids: Iterable[int], timeout_ms: int) -> bool:
+    """Wait until the engine has taken all these commands, or for so long; tell which it was."""
+    pending = Command.objects.filter(id__in=list(command_ids), sequence__isnull=True)
+    deadline = time.monotonic() + timeout_ms / 1000
+    pause = 0.002
+    while pending.exists():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, 0.025)
+    return True
