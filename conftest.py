@@ -29,6 +29,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 def _no_rules_of_an_earlier_test() -> Iterator[None]:
     """Markets are never deleted, so their rules are cached for good; here each test has a database of its own."""
     yield
-    from orders.rules import forget_rules  # noqa: PLC0415  its models need settings, which are not ready above
+    from orders.rules import forget_rules
 
     forget_rules()

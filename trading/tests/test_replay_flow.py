@@ -19,7 +19,7 @@ from trading.models import Trade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COLUMNS = "seq,time_ns,kind,order_id,side,size,price,symbol,aggr,fifo_ok,note".split(",")
+COLUMNS = ["seq", "time_ns", "kind", "order_id", "side", "size", "price", "symbol", "aggr", "fifo_ok", "note"]
 RECORDINGS = os.environ.get("EXCHANGE_FLOW_DATA", "")
 
 # Two asks of which the first is older, one bid; a sweep of both asks, and what was left of the second is canceled.
