@@ -552,11 +552,13 @@ def test_batch_whose_market_orders_become_dearer_meanwhile_answers_what_was_plac
     assert balance(account, "USD") == (130, 220)
 
 
-def test_order_of_an_account_that_does_not_exist_is_a_bug_and_shifts_no_answers():
+def test_order_of_an_account_that_does_not_exist_is_refused_and_shifts_no_answers():
     make_market()
+    account = make_trader(funds={"USD": "100"})
 
-    with pytest.raises(AssertionError):
-        intake.place_many([(999_999, make_request()), (make_trader().id, make_request())])
+    outcomes = intake.place_many([(999_999, make_request()), (account.id, make_request())])
+
+    assert codes(outcomes) == ["not_found", "ok"]
 
 
 @pytest.mark.django_db(transaction=True)
