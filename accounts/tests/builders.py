@@ -29,10 +29,15 @@ def make_asset(code: str = "BTC", *, scale: int = 8, name: str = "") -> Asset:
 
 
 def make_trader(
-    *, email: str | None = None, password: str | None = None, funds: Mapping[str, str] | None = None
+    *,
+    user: User | None = None,
+    email: str | None = None,
+    password: str | None = None,
+    funds: Mapping[str, str] | None = None,
 ) -> Account:
-    """Create a trading account that owns so much of each asset, e.g. funds={"USD": "1000"}."""
-    account = Account.objects.create(user=make_user(email=email, password=password), kind=AccountKind.TRADER)
+    """Create a trading account that owns so much of each asset, e.g. funds={"USD": "1000"}; without a user, for a new one."""
+    owner = user or make_user(email=email, password=password)
+    account = Account.objects.create(user=owner, kind=AccountKind.TRADER)
     for code, amount in (funds or {}).items():
         deposit(account=account, asset=make_asset(code), amount=Decimal(amount))
     return account

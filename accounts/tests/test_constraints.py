@@ -42,6 +42,9 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("assets_scale", lambda: Asset.objects.update(scale=-1)),
     ("assets_code", lambda: Asset.objects.update(code="usd")),
     ("assets_code", lambda: Asset.objects.update(code="")),
+    ("accounts_keep_their_owner", lambda: TRADERS.update(user=make_user())),
+    ("assets_keep_their_scale", lambda: Asset.objects.update(scale=9)),
+    ("assets_keep_their_scale", lambda: Asset.objects.update(code="EUR")),
     ("balances_account_asset", lambda: Balance.objects.create(**_same_balance())),
     ("balances_available_not_negative", lambda: OF_TRADERS.update(available=Decimal("-0.00000001"))),
     ("balances_held_not_negative", lambda: OF_TRADERS.update(held=-1)),
@@ -54,7 +57,11 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("transfers_are_final", lambda: Transfer.objects.update(reference="what it really was")),
     ("transfers_are_final", lambda: Transfer.objects.all().delete()),
 ]
-SAID = {"transfers_are_final": "its rows are final"}
+SAID = {
+    "transfers_are_final": "its rows are final",
+    "accounts_keep_their_owner": "keeps its owner",
+    "assets_keep_their_scale": "keeps its code and scale",
+}
 """What the triggers say instead of their names."""
 
 

@@ -315,9 +315,7 @@ def test_prevented_self_trade_is_recorded_and_moves_nothing():
 def test_two_accounts_of_one_user_do_not_trade_with_each_other():
     make_market()
     first = make_trader(funds={"BTC": "1"})
-    second = make_trader(funds={"USD": "1000"})
-    second.user = first.user
-    second.save(update_fields=["user"])
+    second = make_trader(user=first.user, funds={"USD": "1000"})
     place_order(first, side="Sell", price="100")
     buy = place_order(second, price="100")
 
