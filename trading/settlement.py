@@ -19,10 +19,10 @@ from accounts.models import TransferKind
 from accounts.numbers import from_units
 from orders.journal import FEE_RATE_SCALE, NewPayload
 from orders.rules import MarketRules
-from orders.terms import STATUS_OF_REASON, OrderStatus, Phase, Reason, Side
+from orders.terms import STATUS_OF_REASON, OrderStatus, Reason, Side
 from trading.books import LiveOrder, MarketBook, new_live_order
 from trading.engine.engine import ENGINE_VERSION
-from trading.engine.events import Ended, PhaseChanged, Prevented, Reduced, Rested, Traded
+from trading.engine.events import Ended, Prevented, Reduced, Rested, Traded
 from trading.journal import TakenCommand, chain
 
 _FEE_RATE_ONE = 10**FEE_RATE_SCALE
@@ -111,8 +111,6 @@ class Settlement:
                 case Prevented():
                     maker, taker = book.live[event.maker_order_id], book.live[event.taker_order_id]
                     self._preventions.append(_PreventionRow(rules, taken.sequence, ordinal, event, maker, taker))
-                case PhaseChanged():
-                    book.engine.phase = Phase(event.phase)
 
     def reject_failed(self, book: MarketBook, taken: TakenCommand, *, release: LiveOrder | None) -> None:
         """Record a command that could not be carried out; its new order, if it has one, is Rejected and its hold freed."""
