@@ -2,10 +2,10 @@
 
 The law: what may be wrong with the environment is said before anything starts; nothing is announced before
 the API and the pages answer; the processes stop first, then Valkey, then PostgreSQL, and none outlives this one: what a
-killed run left behind, the next one stops first.
+killed run left behind, the next one stops first. A server that dies is started again, as is a process.
 
-`bin/run` starts it inside .venv. The servers are `exchange.embedded`'s affair, restarting what dies is
-supervisor's, and what the processes do is the applications'.
+`bin/run` starts it inside .venv. The servers are `exchange.embedded`'s affair, restarting processes is
+supervisor's, and what they do is the applications'.
 
 The environment: API_PORT, FRONTEND_PORT and FLOWER_PORT (8080, 5173, 5555), HOST (127.0.0.1), EXCHANGE_VAR
 (var/ beside manage.py: data, secrets, logs), DATABASE_URL and REDIS_URL (servers to use in place of the
@@ -34,6 +34,7 @@ PORTS = {"API_PORT": "8080", "FRONTEND_PORT": "5173", "FLOWER_PORT": "5555"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Marks every process of a run, so that those of a killed run can be told from all others.
 MARK = "EXCHANGE_RUN"
+LOOK_SECONDS = 0.5
 UP_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 40  # supervisor itself kills after 20
 LEFTOVER_SECONDS_MAX = 10
@@ -94,8 +95,14 @@ def _run(stack: ExitStack, var: Path) -> int:
     ports = _free_ports(_host())
     stack.callback(_say, "Stopped.")
     _say(f"Starting in {var}.")
-    urls = stack.enter_context(running_servers(var))
-    environment = {**os.environ, **urls, "EXCHANGE_VAR": str(var), MARK: str(var), "PYTHONUNBUFFERED": "1"}
+    servers = stack.enter_context(running_servers(var))
+    environment = {
+        **os.environ,
+        **servers.environment,
+        "EXCHANGE_VAR": str(var),
+        MARK: str(var),
+        "PYTHONUNBUFFERED": "1",
+    }
     stack.callback(_stop_marked, var)
     _manage("migrate", "--no-input", environment=environment, var=var)
     if _wants_demo():
@@ -113,7 +120,10 @@ def _run(stack: ExitStack, var: Path) -> int:
     stack.callback(_stop, supervisor)
     stack.callback(_leave_undisturbed)
     _announce(var, ports, supervisor)
-    supervisor.wait()
+    while supervisor.poll() is None:
+        for name in servers.revive():
+            _say(f"{name} has ended unexpectedly; starting it again.")
+        time.sleep(LOOK_SECONDS)
     raise RunError(f"The supervisor ended unexpectedly; see {var}/log/supervisord.log.")
 
 

