@@ -59,6 +59,10 @@ def wait_for(happened: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def health(ports: dict[str, str]) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", int(ports["API_PORT"]), timeout=5)
     try:
@@ -143,6 +147,10 @@ def test_everything_runs_what_dies_is_restarted_and_ctrl_c_stops_it_all(var: Pat
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
             wait_for(lambda word=word, killed=killed: set(processes_of(var, word)) - set(killed), f"{word} runs again")
+        (server,) = (pid for pid in processes_of(var, "wsgi") if parent_of(pid) not in processes_of(var, "wsgi"))
+        workers = [pid for pid in processes_of(var, "wsgi") if pid != server]
+        os.kill(server, signal.SIGKILL)
+        wait_for(lambda: not set(workers) & set(processes_of(var, "wsgi")), "the workers of a killed server end")
         wait_for(lambda: health(ports) == "ok", "all is well again")
     finally:
         process.send_signal(signal.SIGINT)
