@@ -32,6 +32,8 @@ from exchange.embedded.servers import end_with_owner
 PROJECT = Path(__file__).resolve().parent.parent
 PORTS = {"API_PORT": "8080", "FRONTEND_PORT": "5173", "FLOWER_PORT": "5555"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Those that both Python's logging and Celery's command line know.
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Marks every process of a run, so that those of a killed run can be told from all others.
 MARK = "EXCHANGE_RUN"
 LOOK_SECONDS = 0.5
@@ -92,6 +94,7 @@ def main() -> int:
 def _run(stack: ExitStack, var: Path) -> int:
     stack.enter_context(sole_owner(var))
     _stop_marked(var)
+    level = _log_level()
     ports = _free_ports(_host())
     stack.callback(_say, "Stopped.")
     _say(f"Starting in {var}.")
@@ -108,7 +111,7 @@ def _run(stack: ExitStack, var: Path) -> int:
     if _wants_demo():
         _manage("seed_demo", environment=environment, var=var)
     config = var / "supervisord.conf"
-    config.write_text(_supervisor_config(var, ports, stack.enter_context(_short_folder(var))))
+    config.write_text(_supervisor_config(var, ports, level, stack.enter_context(_short_folder(var))))
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--silent", "--configuration", config],
         cwd=PROJECT,
@@ -129,6 +132,13 @@ def _run(stack: ExitStack, var: Path) -> int:
 
 def _host() -> str:
     return os.environ.get("HOST") or "127.0.0.1"
+
+
+def _log_level() -> str:
+    level = (os.environ.get("LOG_LEVEL") or "INFO").upper()
+    if level not in LOG_LEVELS:
+        raise RunError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {level!r}.")
+    return level
 
 
 def _free_ports(host: str) -> dict[str, int]:
@@ -164,8 +174,8 @@ def _manage(*arguments: str, environment: Mapping[str, str], var: Path) -> None:
         raise RunError(f"manage.py {arguments[0]} failed; the end of {log}:\n{tail}")
 
 
-def _supervisor_config(var: Path, ports: Mapping[str, int], socket_folder: Path) -> str:
-    words = {"var": var, "host": _host(), "level": os.environ.get("LOG_LEVEL", "INFO").upper(), **ports}
+def _supervisor_config(var: Path, ports: Mapping[str, int], level: str, socket_folder: Path) -> str:
+    words = {"var": var, "host": _host(), "level": level, **ports}
     sections = [
         "[supervisord]",
         f"logfile={var}/log/supervisord.log",

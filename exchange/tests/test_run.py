@@ -106,6 +106,13 @@ def test_port_that_is_none_is_named(var: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "FLOWER_PORT must be a port number, not 'http'.\n")
 
 
+def test_log_level_that_celery_does_not_know_is_named(var: Path) -> None:
+    done = run(var, **free_ports(), LOG_LEVEL="warn")
+    assert done.returncode == 1
+    assert done.stderr == "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'WARN'.\n"
+    assert not (var / "postgres").exists()
+
+
 def test_second_run_on_the_same_folder_is_refused(var: Path) -> None:
     with sole_owner(var):
         done = run(var)
