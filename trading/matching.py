@@ -79,9 +79,13 @@ class Shard:
     def run(self, *, seconds: float, should_stop: Callable[[], bool]) -> None:
         """Match for so long, or until told to stop. A database that is away is waited for."""
         deadline = time.monotonic() + seconds
+
+        def is_over() -> bool:
+            return should_stop() or time.monotonic() >= deadline
+
         self._guarded(self._look_below)
-        while not should_stop() and time.monotonic() < deadline:
-            self.drain(should_stop)
+        while not is_over():
+            self.drain(is_over)
             bell.wait(self.number, min(BELL_SECONDS, max(0.01, deadline - time.monotonic())))
 
     def drain(self, should_stop: Callable[[], bool] = lambda: False) -> int:

@@ -90,6 +90,23 @@ def test_backlog_longer_than_a_batch_is_matched_in_order(monkeypatch):
     assert [batch.last_sequence for batch in Batch.objects.order_by("id")] == [4, 8, 10]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_lap_ends_in_time_where_orders_never_cease_to_come(monkeypatch):
+    make_market()
+    account = make_trader(funds={"USD": "10000000"})
+    place_order(account)
+    settle = Settlement.write
+
+    def one_more_order(self: Settlement) -> None:
+        settle(self)
+        place_order(account)
+
+    monkeypatch.setattr(Settlement, "write", one_more_order)
+    began = time.monotonic()
+    Shard(0).run(seconds=0.2, should_stop=lambda: time.monotonic() - began > 5)
+    assert time.monotonic() - began < 2
+
+
 def test_shard_leaves_other_shards_markets_alone():
     make_market()
     make_market("ETH/USD", shard=1)
