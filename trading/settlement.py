@@ -15,7 +15,9 @@ from accounts import ledger
 from accounts.ledger import Change, Posting
 from accounts.models import TransferKind
 from accounts.numbers import from_units
+from orders.rules import MarketRules
 from orders.terms import Side
+from trading.books import LiveOrder
 from trading.engine.engine import ENGINE_VERSION
 from trading.reckoning import Reckoning, TradeRow
 
@@ -83,24 +85,7 @@ class Settlement(Reckoning):
         )
 
     def _write_orders(self) -> None:
-        columns: list[tuple[object, ...]] = []
-        for rules, order in self.touched.values():
-            sequence, ordinal = order.priority or (None, None)
-            hold_scale = rules.quote_scale if order.side is Side.BUY else rules.base_scale
-            columns.append(
-                (
-                    order.order_id,
-                    str(order.status),
-                    order.reason,
-                    None if order.quantity is None else rules.quantity(order.quantity),
-                    rules.quantity(order.filled),
-                    from_units(order.filled_quote, rules.quote_scale),
-                    None if order.left is None else rules.quantity(order.left),
-                    from_units(order.held, hold_scale),
-                    sequence,
-                    ordinal,
-                )
-            )
+        columns = [order_columns(rules, order) for rules, order in self.touched.values()]
         _update(
             """
             UPDATE orders o SET status = u.status, reason = u.reason, quantity = u.quantity,
@@ -193,6 +178,23 @@ def _postings(
         yield Posting(rules.base_id, buyer.account_id, rules.fee_account_id, buyer_fee, TransferKind.FEE, trade_id)
     if seller_fee:
         yield Posting(rules.quote_id, seller.account_id, rules.fee_account_id, seller_fee, TransferKind.FEE, trade_id)
+
+
+def order_columns(rules: MarketRules, order: LiveOrder) -> tuple[object, ...]:
+    """Lay out what settlement writes of an order: id, status, reason, quantity, filled quantity and quote, remaining, held, priority."""
+    sequence, ordinal = order.priority or (None, None)
+    return (
+        order.order_id,
+        str(order.status),
+        order.reason,
+        None if order.quantity is None else rules.quantity(order.quantity),
+        rules.quantity(order.filled),
+        from_units(order.filled_quote, rules.quote_scale),
+        None if order.left is None else rules.quantity(order.left),
+        from_units(order.held, rules.quote_scale if order.side is Side.BUY else rules.base_scale),
+        sequence,
+        ordinal,
+    )
 
 
 def _next_trade_ids(count: int) -> list[int]:
