@@ -2,8 +2,7 @@
 
 from orders.terms import Side
 from trading.engine.book import PRUNE_SLACK, SWEEP_SLACK, BookSide, RestingOrder
-from trading.engine.engine import Engine
-from trading.tests.engine.scene import Scene, check_book
+from trading.tests.engine.scene import Scene, check_book, restore_from
 
 
 def test_far_prices_once_used_are_pruned():
@@ -75,14 +74,3 @@ def test_restored_engine_is_the_same_book_with_the_same_future():
     assert restored.buy(20, at=105, order_id=50) == scene.buy(20, at=105, order_id=50)
     assert restored.sell(20, at=90, order_id=51) == scene.sell(20, at=90, order_id=51)
     assert restored.ladder() == scene.ladder()
-
-
-def restore_from(engine: Engine) -> Engine:
-    """Build an engine as it is rebuilt from stored orders: all of them in priority order."""
-    restored = Engine(engine.phase)
-    for order in sorted(engine.orders.values(), key=lambda order: (order.sequence, order.ordinal)):
-        copy = RestingOrder(
-            order.order_id, order.owner, order.side, order.quantity, order.left, order.sequence, order.ordinal
-        )
-        restored.restore(copy, order.level.price)
-    return restored
