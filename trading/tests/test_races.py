@@ -398,22 +398,26 @@ def test_no_order_is_lost_while_its_markets_rules_change():
     market = make_market()
     traders = [make_trader(funds={"USD": "1000000", "BTC": "1000"}) for _ in range(3)]
 
-    def change(stop: threading.Event) -> None:
-        for limit in count(1000):
-            Market.objects.filter(id=market.id).update(max_open_orders=limit, maker_fee=Decimal(limit % 3) / 1000)
-            if stop.wait(0.02):
-                break
+    def change() -> list[Outcome]:
+        """Change the rules each time that some more orders are there: faster than that, one could find them stale each time."""
+        for orders in range(0, 120, 10):
+            wait_until(lambda least=orders: Order.objects.count() >= least)
+            Market.objects.filter(id=market.id).update(
+                max_open_orders=1000 + orders, maker_fee=Decimal(orders) / 100_000
+            )
+        return []
 
     def trade(seed: int, account: Account) -> list[Outcome]:
         random = Random(seed)
         return [outcome for _ in range(40) for outcome in place(account.id, [any_request(random, "BTC/USD")])]
 
-    with running(drain, change):
-        trading = [partial(trade, seed, account) for seed, account in enumerate(traders)]
-        outcomes = list(chain.from_iterable(at_once(trading)))
+    trading = [partial(trade, seed, account) for seed, account in enumerate(traders)]
+    with running(drain):
+        outcomes = list(chain.from_iterable(at_once([change, *trading])))
         wait_until_all_is_taken()
 
     assert refusals(outcomes) == []
+    assert Market.objects.get().rules_version == 1 + 12
     assert Command.objects.count() == Order.objects.count() == 120
     assert Order.objects.filter(reason="internal_error").count() == 0
     assert Command.objects.filter(kind=CommandKind.PHASE).count() == 0
