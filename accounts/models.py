@@ -167,6 +167,10 @@ class Balance(models.Model):
                 name="balances_available_not_negative", condition=Q(available__gte=0) | Q(account_id=OUTSIDE_WORLD_ID)
             ),
             models.CheckConstraint(name="balances_held_not_negative", condition=Q(held__gte=0)),
+            models.CheckConstraint(
+                name="balances_outside_world_owes",
+                condition=~Q(account_id=OUTSIDE_WORLD_ID) | Q(available__lte=0, held=0),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -214,6 +218,22 @@ class Transfer(models.Model):
             models.CheckConstraint(name="transfers_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(name="transfers_two_accounts", condition=~Q(debit_account=F("credit_account"))),
             models.CheckConstraint(name="transfers_kind", condition=one_of("kind", TransferKind.values)),
+            models.CheckConstraint(
+                name="transfers_trade",
+                condition=Q(kind__in=["trade", "fee"], trade_id__isnull=False)
+                | Q(kind="deposit", trade_id__isnull=True)
+                | Q(kind="correction"),
+            ),
+            models.CheckConstraint(
+                name="transfers_outside_world",
+                condition=Q(kind="deposit", debit_account=OUTSIDE_WORLD_ID)
+                | (
+                    Q(kind__in=["trade", "fee"])
+                    & ~Q(debit_account=OUTSIDE_WORLD_ID)
+                    & ~Q(credit_account=OUTSIDE_WORLD_ID)
+                )
+                | Q(kind="correction"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -96,6 +96,12 @@ class Market(models.Model):
                 & (Q(min_notional__isnull=True) | Q(min_notional__gt=0))
                 & (Q(reference_price__isnull=True) | Q(reference_price__gt=0)),
             ),
+            models.CheckConstraint(
+                name="markets_min_within_max",
+                condition=Q(min_quantity__isnull=True)
+                | Q(max_quantity__isnull=True)
+                | Q(min_quantity__lte=F("max_quantity")),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -189,6 +195,13 @@ class MarketState(models.Model):
                 name="market_states_not_crossed",
                 condition=Q(best_bid__isnull=True) | Q(best_ask__isnull=True) | Q(best_bid__lt=F("best_ask")),
             ),
+            models.CheckConstraint(
+                name="market_states_prices_positive",
+                condition=(Q(last_price__isnull=True) | Q(last_price__gt=0))
+                & (Q(last_auction_price__isnull=True) | Q(last_auction_price__gt=0))
+                & (Q(best_bid__isnull=True) | Q(best_bid__gt=0))
+                & (Q(best_ask__isnull=True) | Q(best_ask__gt=0)),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -274,6 +287,26 @@ class Order(models.Model):
             models.CheckConstraint(name="orders_side", condition=one_of("side", Side)),
             models.CheckConstraint(name="orders_status", condition=one_of("status", OrderStatus)),
             models.CheckConstraint(
+                name="orders_terms",
+                condition=one_of("order_type", OrderType)
+                & one_of("time_in_force", TimeInForce)
+                & one_of("self_trade_prevention", SelfTradePrevention),
+            ),
+            models.CheckConstraint(
+                name="orders_price",
+                condition=Q(order_type="Limit", price__isnull=False, price__gt=0, protection_price__isnull=True)
+                | Q(order_type="Market", price__isnull=True, protection_price__isnull=False, protection_price__gt=0),
+            ),
+            models.CheckConstraint(
+                name="orders_fees",
+                condition=Q(maker_fee__gte=0, maker_fee__lt=1, taker_fee__gte=0, taker_fee__lt=1),
+            ),
+            models.CheckConstraint(
+                name="orders_digest_with_client_order_id",
+                condition=Q(client_order_id__isnull=True, request_digest__isnull=True)
+                | Q(client_order_id__isnull=False, request_digest__isnull=False),
+            ),
+            models.CheckConstraint(
                 name="orders_one_size",
                 # IS NOT NULL is said as well, since a CHECK that comes out as null passes.
                 condition=Q(quantity__isnull=False, quantity__gt=0, quote_quantity__isnull=True)
@@ -300,6 +333,23 @@ class Order(models.Model):
                 condition=OPEN | (Q(held_amount=0) & (Q(remaining_quantity__isnull=True) | Q(remaining_quantity=0))),
             ),
             models.CheckConstraint(name="orders_held_not_negative", condition=Q(held_amount__gte=0)),
+            models.CheckConstraint(
+                name="orders_status_says_filled",
+                condition=Q(status__in=["New", "Rejected"], filled_quantity=0, filled_quote=0)
+                | Q(status__in=["PartiallyFilled", "Filled"], filled_quantity__gt=0, filled_quote__gt=0)
+                | Q(status__in=["Canceled", "Expired"], filled_quantity=0, filled_quote=0)
+                | Q(status__in=["Canceled", "Expired"], filled_quantity__gt=0, filled_quote__gt=0),
+            ),
+            models.CheckConstraint(
+                name="orders_priority",
+                condition=Q(priority_sequence__isnull=True, priority_ordinal__isnull=True)
+                | Q(
+                    priority_sequence__isnull=False,
+                    priority_ordinal__isnull=False,
+                    priority_sequence__gt=0,
+                    priority_ordinal__gte=0,
+                ),
+            ),
             models.CheckConstraint(
                 name="orders_reason",
                 condition=Q(status__in=["New", "PartiallyFilled", "Filled"], reason__isnull=True)
@@ -343,6 +393,12 @@ class Command(models.Model):
         constraints = [
             models.UniqueConstraint(name="commands_sequence", fields=["market", "sequence"]),
             models.CheckConstraint(name="commands_kind", condition=one_of("kind", CommandKind)),
+            models.CheckConstraint(
+                name="commands_name_their_order",
+                condition=Q(kind="phase", order__isnull=True)
+                | Q(kind="new", order__isnull=False, account__isnull=False)
+                | Q(kind__in=["cancel", "reduce"], order__isnull=False),
+            ),
             models.CheckConstraint(
                 name="commands_sequence_positive", condition=Q(sequence__isnull=True) | Q(sequence__gt=0)
             ),

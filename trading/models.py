@@ -7,10 +7,15 @@ are the hot insert-only tables, so their references carry no foreign key in the 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.db.models.lookups import Exact
 
-from accounts.models import Account, AmountField
+from accounts.models import Account, AmountField, one_of
 from orders.models import Market, Order, choices
 from orders.terms import SelfTradePrevention, Side
+
+
+def _octet_length(field: str) -> models.Func:
+    return models.Func(field, function="octet_length", output_field=models.IntegerField())
 
 
 class Trade(models.Model):
@@ -49,8 +54,16 @@ class Trade(models.Model):
                 name="trades_positive", condition=Q(price__gt=0, quantity__gt=0, quote_amount__gt=0)
             ),
             models.CheckConstraint(name="trades_two_accounts", condition=~Q(maker_account=F("taker_account"))),
+            models.CheckConstraint(name="trades_quote_amount", condition=Q(quote_amount=F("price") * F("quantity"))),
+            models.CheckConstraint(name="trades_number", condition=Q(sequence__gt=0, ordinal__gte=0)),
             models.CheckConstraint(name="trades_fees", condition=Q(maker_fee__gte=0, taker_fee__gte=0)),
-            models.CheckConstraint(name="trades_side", condition=Q(side__in=[str(side) for side in Side])),
+            models.CheckConstraint(
+                # A buyer receives the quantity, a seller the quote amount.
+                name="trades_fees_within",
+                condition=Q(side="Buy", taker_fee__lte=F("quantity"), maker_fee__lte=F("quote_amount"))
+                | Q(side="Sell", taker_fee__lte=F("quote_amount"), maker_fee__lte=F("quantity")),
+            ),
+            models.CheckConstraint(name="trades_side", condition=one_of("side", Side)),
         ]
 
     def __str__(self) -> str:
@@ -74,7 +87,13 @@ class Prevention(models.Model):
 
     class Meta:
         db_table = "preventions"
-        constraints = [models.UniqueConstraint(name="preventions_event", fields=["market", "sequence", "ordinal"])]
+        constraints = [
+            models.UniqueConstraint(name="preventions_event", fields=["market", "sequence", "ordinal"]),
+            models.CheckConstraint(name="preventions_positive", condition=Q(price__gt=0, quantity__gt=0)),
+            models.CheckConstraint(name="preventions_number", condition=Q(sequence__gt=0, ordinal__gte=0)),
+            models.CheckConstraint(name="preventions_mode", condition=one_of("mode", SelfTradePrevention)),
+            models.CheckConstraint(name="preventions_two_orders", condition=~Q(maker_order=F("taker_order"))),
+        ]
 
     def __str__(self) -> str:
         return f"prevention {self.id}"
@@ -98,6 +117,7 @@ class Batch(models.Model):
             models.UniqueConstraint(name="batches_first", fields=["market", "first_sequence"]),
             models.UniqueConstraint(name="batches_last", fields=["market", "last_sequence"]),
             models.CheckConstraint(name="batches_order", condition=Q(first_sequence__lte=F("last_sequence"))),
+            models.CheckConstraint(name="batches_hash", condition=Exact(_octet_length("hash"), 32)),
         ]
 
     def __str__(self) -> str:

@@ -18,6 +18,30 @@ def refused_by(rule: str) -> Iterator[None]:
         yield
 
 
+def truncate(table: str) -> None:
+    """Empty a table at one blow."""
+    with connection.cursor() as cursor:
+        # Else PostgreSQL refuses for another reason: foreign keys that this transaction has still to check.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"TRUNCATE {table}")
+
+
+def drop_rule(table: str, rule: str) -> None:
+    """Take a constraint away for the rest of the test's transaction, to see what holds without it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {rule}")
+
+
+@contextmanager
+def triggers_off() -> Iterator[None]:
+    """Do what triggers refuse, within a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
 def constraints_and_triggers(app: str) -> set[str]:
     """Name everything that the app's models and migrations have told the database to refuse."""
     models = list(apps.get_app_config(app).get_models())

@@ -108,8 +108,8 @@ def test_ledger_never_scans_the_table():
     account, _ = make_history()
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO transfers (asset_id, debit_account_id, credit_account_id, amount, kind)"
-            " SELECT 1, 1000 + n % 500, 2000 + n % 500, 1, 'trade' FROM generate_series(1, 20000) n"
+            "INSERT INTO transfers (asset_id, debit_account_id, credit_account_id, amount, kind, trade_id)"
+            " SELECT 1, 1000 + n % 500, 2000 + n % 500, 1, 'trade', n FROM generate_series(1, 20000) n"
         )
         cursor.execute("ANALYZE transfers")
         statement = _LEDGER.format(conditions=" AND id < %(before)s")

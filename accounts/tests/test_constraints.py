@@ -7,8 +7,8 @@ import pytest
 
 from accounts.ledger import outside_world
 from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, Transfer, User
-from accounts.tests.attacks import refused_by, unattacked
-from accounts.tests.builders import make_trader, make_user
+from accounts.tests.attacks import refused_by, truncate, unattacked
+from accounts.tests.builders import make_asset, make_trader, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +22,14 @@ def _transfer(**changes: object) -> Transfer:
     return Transfer.objects.create(**(values | changes))
 
 
+def _paid_outside(kind: str) -> Transfer:
+    return _transfer(kind=kind, trade_id=1, debit_account=_somebody_else(), credit_account=outside_world())
+
+
+def _somebody_else() -> Account:
+    return Account.objects.create(kind=AccountKind.FEES)
+
+
 def _same_balance() -> dict[str, object]:
     balance = OF_TRADERS.get()
     return {"account_id": balance.account_id, "asset_id": balance.asset_id}
@@ -29,6 +37,8 @@ def _same_balance() -> dict[str, object]:
 
 TRADERS = Account.objects.filter(kind=AccountKind.TRADER)
 OF_TRADERS = Balance.objects.exclude(account_id=OUTSIDE_WORLD_ID)
+OF_OUTSIDE = Balance.objects.filter(account_id=OUTSIDE_WORLD_ID)
+PAID = ("trade", "fee")
 
 ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("users_email_lower", lambda: User.objects.update(email="Trader@example.com")),
@@ -49,16 +59,32 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("balances_available_not_negative", lambda: OF_TRADERS.update(available=Decimal("-0.00000001"))),
     ("balances_held_not_negative", lambda: OF_TRADERS.update(held=-1)),
     ("balances_held_not_negative", lambda: Balance.objects.filter(account_id=OUTSIDE_WORLD_ID).update(held=-1)),
+    ("balances_outside_world_owes", lambda: OF_OUTSIDE.update(available=1)),
+    ("balances_outside_world_owes", lambda: OF_OUTSIDE.update(held=1)),
+    ("balances_stay", lambda: Balance.objects.all().delete()),
+    ("balances_keep_their_account", lambda: OF_TRADERS.update(account=_somebody_else())),
+    ("balances_keep_their_account", lambda: OF_TRADERS.update(asset=make_asset("EUR"))),
+    ("balances_are_not_truncated", lambda: truncate("balances")),
     ("transfers_amount_positive", lambda: _transfer(amount=0)),
     ("transfers_amount_positive", lambda: _transfer(amount=-1)),
     ("transfers_two_accounts", lambda: _transfer(credit_account=outside_world())),
     ("transfers_kind", lambda: _transfer(kind="gift")),
+    ("transfers_trade", lambda: _transfer(kind="deposit", trade_id=1)),
+    *[("transfers_trade", lambda kind=kind: _transfer(kind=kind, debit_account=_somebody_else())) for kind in PAID],
+    ("transfers_outside_world", lambda: _transfer(kind="deposit", debit_account=_somebody_else())),
+    *[("transfers_outside_world", lambda kind=kind: _transfer(kind=kind, trade_id=1)) for kind in PAID],
+    *[("transfers_outside_world", lambda kind=kind: _paid_outside(kind)) for kind in PAID],
+    ("transfers_are_not_truncated", lambda: truncate("transfers")),
     ("transfers_are_final", lambda: Transfer.objects.update(amount=2)),
     ("transfers_are_final", lambda: Transfer.objects.update(reference="what it really was")),
     ("transfers_are_final", lambda: Transfer.objects.all().delete()),
 ]
 SAID = {
-    "transfers_are_final": "its rows are final",
+    "transfers_are_final": "in transfers: its rows are final",
+    "transfers_are_not_truncated": "TRUNCATE of transfers: its rows stay",
+    "balances_stay": r"DELETE \d+ in balances: its rows are final",
+    "balances_keep_their_account": r"UPDATE \d+ in balances: its rows are final",
+    "balances_are_not_truncated": "TRUNCATE of balances: its rows stay",
     "accounts_keep_their_owner": "keeps its owner",
     "assets_keep_their_scale": "keeps its code and scale",
 }

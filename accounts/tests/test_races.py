@@ -1,32 +1,19 @@
 """What two callers may ask for at the same moment, and only one may get."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
-from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.models import Account, User
 from accounts.sessions import issue_tokens
 from accounts.tests.builders import make_trader
+from accounts.tests.rivals import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def post_at_once(path, body, count=4):
     """Send the same request from several threads at once; returns the statuses."""
-    barrier = Barrier(count)
-
-    def post(_: int) -> int:
-        barrier.wait()
-        try:
-            return APIClient().post(path, body, format="json").status_code
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        return sorted(pool.map(post, range(count)))
+    return sorted(at_once([lambda: APIClient().post(path, body, format="json").status_code] * count))
 
 
 def test_an_address_is_registered_once():

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from accounts.models import Account, Asset
-from accounts.tests.attacks import refused_by, unattacked
+from accounts.tests.attacks import refused_by, triggers_off, truncate, unattacked
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
 from orders.models import Command, FeeRate, Market, MarketState, Order
@@ -24,6 +24,12 @@ USED = Market.objects.filter(symbol="BTC/USD")
 UNUSED = Market.objects.filter(symbol="ETH/USD")
 STATES = MarketState.objects.all()
 ENDED = {"status": "Canceled", "reason": "user_request", "held_amount": 0, "remaining_quantity": 0}
+PARTLY = {
+    "status": "PartiallyFilled",
+    "filled_quantity": Decimal("0.5"),
+    "filled_quote": 1,
+    "remaining_quantity": Decimal("0.5"),
+}
 TAKEN = {"sequence": 1, "events": [], "processed_at": Now()}
 FEES = {"maker_fee": 0, "taker_fee": 0}
 
@@ -53,6 +59,11 @@ def _twice(attack: Callable[[], object]) -> None:
     attack()
 
 
+def _past_triggers(attack: Callable[[], object]) -> None:
+    with triggers_off():
+        attack()
+
+
 def _then(first: Callable[[], object], attack: Callable[[], object]) -> None:
     first()
     attack()
@@ -61,6 +72,30 @@ def _then(first: Callable[[], object], attack: Callable[[], object]) -> None:
 def _delete_all(table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table}")  # noqa: S608  a constant below
+
+
+def _order(**changes: Any) -> Order:
+    """Insert the limit order once more, with changes."""
+    order = ORDERS.get()
+    order.id = None
+    for name, value in changes.items():
+        setattr(order, name, value)
+    order.save(force_insert=True)
+    return order
+
+
+def _command(**changes: Any) -> Command:
+    order = ORDERS.get()
+    return Command.objects.create(
+        **({"market": USED.get(), "order": order, "account": order.account, "payload": {}} | changes)
+    )
+
+
+def _market_without_state() -> Market:
+    with triggers_off():
+        market = make_market("ETH/BTC")
+        MarketState.objects.filter(market=market).delete()
+    return market
 
 
 def _trader() -> Account:
@@ -85,13 +120,22 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
         ("markets_limits", lambda name=name: USED.update(**{name: 0}))
         for name in ("min_quantity", "max_quantity", "min_notional", "reference_price")
     ],
+    ("markets_min_within_max", lambda: USED.update(min_quantity=2, max_quantity=1)),
     ("markets_fix_tick", lambda: USED.update(tick_size=Decimal("0.1"))),
     ("markets_fix_tick", lambda: USED.update(lot_size=1)),
     ("markets_fix_tick", lambda: USED.update(base=_asset("ETH"))),
     ("market_states_phase", lambda: STATES.update(phase="Lunch")),
-    ("market_states_sequence", lambda: STATES.update(last_sequence=-1)),
+    ("market_states_sequence", lambda: _past_triggers(lambda: STATES.update(last_sequence=-1))),
     ("market_states_not_crossed", lambda: STATES.update(best_bid=2, best_ask=1)),
     ("market_states_not_crossed", lambda: STATES.update(best_bid=1, best_ask=1)),
+    *[
+        ("market_states_prices_positive", lambda name=name: STATES.update(**{name: 0}))
+        for name in ("last_price", "last_auction_price", "best_bid", "best_ask")
+    ],
+    ("market_states_only_advance", lambda: _then(lambda: STATES.update(last_sequence=2), lambda: STATES.update(last_sequence=1))),
+    ("market_states_only_advance", lambda: STATES.filter(market=USED.get()).update(market=_market_without_state())),
+    ("market_states_stay", lambda: _delete_all("market_states")),
+    ("market_states_are_not_truncated", lambda: truncate("market_states")),
     ("fee_rates_scope", lambda: _twice(lambda: _fee_rate(tier=1))),
     ("fee_rates_scope", lambda: _twice(lambda: _fee_rate(account=_trader(), market=USED.get()))),
     ("fee_rates_account_or_tier", _fee_rate),
@@ -99,12 +143,60 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("fee_rates_account_or_tier", lambda: _fee_rate(account=_trader(), tier=1, market=USED.get())),
     ("fee_rates_range", lambda: _fee_rate(tier=1, maker_fee=1)),
     ("fee_rates_range", lambda: _fee_rate(tier=1, taker_fee=Decimal("-0.1"))),
-    ("orders_client_order_id", lambda: Order.objects.update(client_order_id="one")),
-    ("orders_side", lambda: ORDERS.update(side="Hold")),
+    ("orders_client_order_id", _order),
+    ("orders_side", lambda: _order(side="Hold", client_order_id="three")),
+    *[
+        ("orders_terms", lambda name=name: _order(**{name: "None", "client_order_id": "three"}))
+        for name in ("order_type", "time_in_force", "self_trade_prevention")
+    ],
+    *[
+        ("orders_price", lambda changes=changes: _order(client_order_id="three", **changes))
+        for changes in (
+            {"price": None},
+            {"price": 0},
+            {"protection_price": 1},
+            {"order_type": "Market"},
+            {"order_type": "Market", "price": None},
+            {"order_type": "Market", "price": None, "protection_price": 0},
+        )
+    ],
+    *[
+        ("orders_fees", lambda name=name, value=value: _order(client_order_id="three", **{name: value}))
+        for name in ("maker_fee", "taker_fee")
+        for value in (Decimal("-0.001"), 1)
+    ],
+    ("orders_digest_with_client_order_id", lambda: _order(client_order_id=None)),
+    ("orders_digest_with_client_order_id", lambda: _order(client_order_id="three", request_digest=None)),
+    *[
+        ("orders_status_says_filled", lambda changes=changes: ORDERS.update(**changes))
+        for changes in (
+            PARTLY | {"status": "New"},
+            PARTLY | {"filled_quote": 0},
+            {"status": "PartiallyFilled"},
+            ENDED | {"status": "Filled", "reason": None},
+            ENDED | {"status": "Rejected", "filled_quantity": 1, "filled_quote": 1},
+            ENDED | {"filled_quantity": 1},
+            ENDED | {"filled_quote": 1},
+        )
+    ],
+    *[
+        ("orders_priority", lambda number=number: ORDERS.update(priority_sequence=number[0], priority_ordinal=number[1]))
+        for number in ((1, None), (None, 0), (0, 0), (1, -1))
+    ],
+    *[
+        ("orders_keep_what_was_asked", lambda name=name, value=value: ORDERS.update(**{name: value}))
+        for name, value in (
+            ("id", 1), ("account_id", 1), ("market_id", 0), ("client_order_id", "three"), ("request_digest", b"1"),
+            ("side", "Sell"), ("order_type", "Market"), ("time_in_force", "IOC"), ("post_only", True),
+            ("self_trade_prevention", "None"), ("price", 1), ("protection_price", 1), ("quote_quantity", 1),
+            ("maker_fee", Decimal("0.1")), ("taker_fee", Decimal("0.1")), ("created_at", Now()),
+        )
+    ],
+    ("orders_are_not_truncated", lambda: truncate("orders")),
     ("orders_status", lambda: ORDERS.update(**(ENDED | {"status": "Lost"}))),
     ("orders_one_size", lambda: ORDERS.update(quantity=None, remaining_quantity=None)),
-    ("orders_one_size", lambda: ORDERS.update(quote_quantity=1)),
-    ("orders_one_size", lambda: BY_QUOTE.update(quote_quantity=0)),
+    ("orders_one_size", lambda: _order(client_order_id="three", quote_quantity=1)),
+    ("orders_one_size", lambda: _order(client_order_id="three", quote_quantity=0, quantity=None, remaining_quantity=None)),
     ("orders_filled_within", lambda: ORDERS.update(filled_quantity=2, remaining_quantity=0)),
     ("orders_filled_within", lambda: ORDERS.update(filled_quantity=-1)),
     ("orders_filled_within", lambda: ORDERS.update(filled_quote=-1)),
@@ -122,6 +214,15 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("ended_orders_are_final", lambda: _then(lambda: ORDERS.update(**ENDED), lambda: ORDERS.update(post_only=True))),
     ("orders_stay", lambda: _delete_all("orders")),
     ("commands_kind", lambda: Command.objects.create(market=USED.get(), kind="rewind", payload={})),
+    *[
+        ("commands_name_their_order", lambda changes=changes: _command(**changes))
+        for changes in (
+            {"kind": "new", "account": None},
+            *({"kind": kind, "order": None} for kind in ("new", "cancel", "reduce")),
+            {"kind": "phase"},
+        )
+    ],
+    ("commands_are_not_truncated", lambda: truncate("commands")),
     ("commands_sequence", lambda: Command.objects.update(**TAKEN)),
     ("commands_sequence_positive", lambda: Command.objects.update(**(TAKEN | {"sequence": 0}))),
     *[
@@ -140,9 +241,17 @@ SAID = {
     "markets_fix_tick": "fixed since its first order",
     "orders_status": "orders_status|orders_reason",  # a status that nobody knows breaks both
     "ended_orders_are_final": "in orders: its rows are final",
+    "orders_terms": "orders_terms|orders_price",  # of a type that nobody knows, no price is right
+    "orders_keep_what_was_asked": "in orders: its rows are final",
     "orders_stay": "in orders: its rows are final",
     "commands_are_final": "in commands: its rows are final",
     "commands_stay": "in commands: its rows are final",
+    "market_states_only_advance": "its sequence only grows",
+    "market_states_stay": "its sequence only grows",
+    **{
+        f"{table}_are_not_truncated": f"TRUNCATE of {table}: its rows stay"
+        for table in ("orders", "commands", "market_states")
+    },
 }
 """What is said instead of the rule's name."""
 

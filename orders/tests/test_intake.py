@@ -1,17 +1,17 @@
 """Test that order intake holds exactly, refuses with reasons, and treats a repeat as one order."""
 
-import threading
 import time
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.errors import DomainError
 from accounts.ledger import deposit
 from accounts.models import Account, Balance
 from accounts.tests.builders import make_asset, make_trader
+from accounts.tests.rivals import at_once, start_waiting
 from orders import changes, intake, rules
 from orders.models import Command, FeeRate, Market, MarketState, Order
 from orders.requests import Amendment
@@ -442,7 +442,7 @@ def test_equal_client_order_ids_at_once_place_one_order():
     account = make_trader(funds={"USD": "1000", "BTC": "10"})
     requests = [make_request(client_order_id="my-1"), make_request(client_order_id="my-1", side="Sell")] * 4
 
-    outcomes = in_threads([lambda request=request: intake.place(account.id, [request])[0] for request in requests])
+    outcomes = at_once([lambda request=request: intake.place(account.id, [request])[0] for request in requests])
 
     placed = [outcome for outcome in outcomes if isinstance(outcome, intake.Placed)]
     assert {outcome.order.id for outcome in placed} == {Order.objects.get().id}
@@ -456,18 +456,13 @@ def test_repeat_that_waited_for_the_first_to_take_all_funds_gets_the_first_order
     make_market()
     account = make_trader(funds={"USD": "100"})
     request = make_request(client_order_id="my-1")
-    outcomes = []
 
     with transaction.atomic():
         (first,) = intake.place(account.id, [request])
-        rival = threading.Thread(
-            target=lambda: (outcomes.extend(intake.place(account.id, [request])), connection.close())
-        )
-        rival.start()
-        wait_until_somebody_waits_for_a_lock()
-    rival.join()
+        rival = start_waiting(lambda: intake.place(account.id, [request]))
+    (outcome,) = rival.result()
 
-    assert (outcomes[0].order.id, outcomes[0].repeated) == (first.order.id, True)
+    assert (outcome.order.id, outcome.repeated) == (first.order.id, True)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -479,7 +474,7 @@ def test_batches_with_the_same_ids_in_opposite_order_do_not_deadlock():
     sells = [make_request(client_order_id=name, side="Sell", price="200") for name in reversed(names)]
 
     for _ in range(3):
-        outcomes = in_threads([lambda: intake.place(account.id, buys), lambda: intake.place(account.id, sells)])
+        outcomes = at_once([lambda: intake.place(account.id, buys), lambda: intake.place(account.id, sells)])
 
         assert all(set(codes(each)) <= {"ok", "duplicate_client_order_id"} for each in outcomes)
     assert Order.objects.count() == 40
@@ -566,7 +561,7 @@ def test_orders_at_once_never_hold_more_than_there_is():
     make_market()
     account = make_trader(funds={"USD": "1000"})
 
-    outcomes = in_threads([lambda: intake.place(account.id, [make_request()] * 3) for _ in range(6)])
+    outcomes = at_once([lambda: intake.place(account.id, [make_request()] * 3) for _ in range(6)])
 
     assert sum(codes(each).count("ok") for each in outcomes) == 10
     assert Order.objects.count() == Command.objects.count() == 10
@@ -743,36 +738,3 @@ def before_call(monkeypatch, number, rival):
         return execute(candidates)
 
     monkeypatch.setattr(intake, "execute", execute_after_rival)
-
-
-def in_threads(calls):
-    """Run calls at once, each in a thread with a connection of its own; returns what they returned."""
-    found = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(n):
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            found[n] = calls[n]()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
-def wait_until_somebody_waits_for_a_lock():
-    """Return once a statement of another connection waits for a lock."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.005)
-    raise AssertionError("nobody waits")

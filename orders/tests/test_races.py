@@ -1,16 +1,15 @@
 """Funds that another transaction frees or takes at the same moment are reckoned as that transaction left them."""
 
-import threading
-import time
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.errors import DomainError
 from accounts.ledger import Change, post_balances
 from accounts.models import Account, Balance
 from accounts.tests.builders import make_trader
+from accounts.tests.rivals import start_waiting
 from orders.intake import Outcome, Placed, place
 from orders.tests.builders import make_market, make_request
 
@@ -50,50 +49,22 @@ def test_settlement_that_waited_for_a_hold_adds_to_it(account):
     key = (account.id, balance.asset_id)
     post_balances({key: Change(Decimal(1000), Decimal(-1000))})
 
-    outcomes: list[None] = []
     with transaction.atomic():
         place(account.id, [make_request(quantity="6", price="100")])
-        waiting = start(lambda: outcomes.append(post_balances({key: Change(Decimal(200), Decimal(-600))})))
-    waiting.join()
+        waiting = start_waiting(lambda: post_balances({key: Change(Decimal(200), Decimal(-600))}))
+    waiting.result()
 
     assert balance_of(account) == (600, 0)
 
 
 def place_while(account: Account, change: Change) -> Outcome:
     """Place an order for 600 USD while a transaction that changes the balance is about to commit."""
-    outcomes: list[Outcome] = []
     asset_id = Balance.objects.get(account=account, asset__code="USD").asset_id
     with transaction.atomic():
         post_balances({(account.id, asset_id): change})
-        waiting = start(lambda: outcomes.extend(place(account.id, [make_request(quantity="6", price="100")])))
-    waiting.join()
-    return outcomes[0]
-
-
-def start(work) -> threading.Thread:
-    """Start the rival, and return once it waits for a lock of ours."""
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not somebody_waits_for_a_lock():
-        assert time.monotonic() < deadline
-    return thread
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-        )
-        return cursor.fetchone()[0]
+        waiting = start_waiting(lambda: place(account.id, [make_request(quantity="6", price="100")]))
+    (outcome,) = waiting.result()
+    return outcome
 
 
 def balance_of(account: Account) -> tuple[Decimal, Decimal]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accounts.tests.attacks import refused_by, unattacked
+from accounts.tests.attacks import refused_by, triggers_off, truncate, unattacked
 from trading.models import Batch, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
@@ -31,26 +31,69 @@ def _batch(**changes: Any) -> Batch:
     return Batch.objects.create(**(BATCH | {"first_sequence": 3, "last_sequence": 4} | changes))
 
 
+def _prevention(**changes: Any) -> Prevention:
+    return Prevention.objects.create(**(PREVENTION | {"ordinal": 1} | changes))
+
+
+def _past_triggers(**changes: Any) -> None:
+    with triggers_off():
+        _batch(**changes)
+
+
 ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("trades_event", lambda: _trade(ordinal=0)),
     *[("trades_positive", lambda name=name: _trade(**{name: 0})) for name in ("price", "quantity", "quote_amount")],
+    ("trades_quote_amount", lambda: _trade(quote_amount=Decimal("100.000000000000000001"))),
+    ("trades_number", lambda: _trade(sequence=0)),
+    ("trades_number", lambda: _trade(ordinal=-1)),
     ("trades_two_accounts", lambda: _trade(maker_account_id=102)),
     ("trades_fees", lambda: _trade(maker_fee=-1)),
     ("trades_fees", lambda: _trade(taker_fee=-1)),
+    *[
+        ("trades_fees_within", lambda changes=changes: _trade(**changes))
+        for changes in (
+            {"side": "Buy", "taker_fee": Decimal("1.00000001")},
+            {"side": "Buy", "maker_fee": Decimal("100.00000001")},
+            {"side": "Sell", "taker_fee": Decimal("100.00000001")},
+            {"side": "Sell", "maker_fee": Decimal("1.00000001")},
+        )
+    ],
     ("trades_side", lambda: _trade(side="Both")),
     ("trades_are_final", lambda: Trade.objects.update(price=99)),
     ("trades_are_final", lambda: Trade.objects.all().delete()),
+    ("trades_are_not_truncated", lambda: truncate("trades")),
     ("preventions_event", lambda: Prevention.objects.create(**PREVENTION)),
+    *[("preventions_positive", lambda name=name: _prevention(**{name: 0})) for name in ("price", "quantity")],
+    ("preventions_number", lambda: _prevention(sequence=0)),
+    ("preventions_number", lambda: _prevention(ordinal=-1)),
+    ("preventions_mode", lambda: _prevention(mode="CancelAll")),
+    ("preventions_two_orders", lambda: _prevention(maker_order_id=2)),
     ("preventions_are_final", lambda: Prevention.objects.update(quantity=2)),
     ("preventions_are_final", lambda: Prevention.objects.all().delete()),
-    ("batches_first", lambda: _batch(first_sequence=1)),
-    ("batches_last", lambda: _batch(first_sequence=2, last_sequence=2)),
+    ("preventions_are_not_truncated", lambda: truncate("preventions")),
+    *[
+        ("batches_follow", lambda first=first, last=last: _batch(first_sequence=first, last_sequence=last))
+        for first, last in ((1, 2), (2, 2), (2, 3), (1, 3), (4, 4), (0, 0))
+    ],
+    ("batches_follow", lambda: _batch(market_id=2)),
+    ("batches_first", lambda: _past_triggers(first_sequence=1)),
+    ("batches_last", lambda: _past_triggers(first_sequence=2, last_sequence=2)),
     ("batches_order", lambda: _batch(last_sequence=2)),
+    ("batches_hash", lambda: _batch(hash=b"\x00" * 31)),
+    ("batches_are_not_truncated", lambda: truncate("batches")),
     ("batches_are_final", lambda: Batch.objects.update(hash=b"")),
     ("batches_are_final", lambda: Batch.objects.all().delete()),
 ]
-SAID = {f"{table}_are_final": f"in {table}: its rows are final" for table in ("trades", "preventions", "batches")}
-"""What the triggers say instead of their names."""
+SAID = {
+    **{f"{table}_are_final": f"in {table}: its rows are final" for table in ("trades", "preventions", "batches")},
+    **{
+        f"{table}_are_not_truncated": f"TRUNCATE of {table}: its rows stay"
+        for table in ("trades", "preventions", "batches")
+    },
+    "trades_side": "trades_side|trades_fees_within",  # of a side that nobody knows, no fee is right
+    "batches_follow": "and the one before it ended with",
+}
+"""What is said instead of the rule's name."""
 
 
 @pytest.mark.parametrize(("rule", "attack"), ATTACKS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(ATTACKS)])
