@@ -67,12 +67,11 @@ def _run(venue: Venue, clients: int, length: str) -> tuple[str, float, int]:
             f"--host={url.hostname}", f"--port={url.port}", f"--username={url.username}", url.path.strip("/"),
         ]  # fmt: skip
         environment = {**os.environ, "PGPASSWORD": url.password or ""}
-        cpu = venue.cpu_seconds()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        spent = venue.cpu_seconds() - cpu
+        with venue.spending() as spent:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PgbenchError(f"pgbench failed: {done.stderr[-500:]}")
-    return done.stdout, spent, int(_found(r"transactions actually processed: (\d+)", done.stdout))
+    return done.stdout, spent["cpu"], int(_found(r"transactions actually processed: (\d+)", done.stdout))
 
 
 def _found(pattern: str, text: str) -> str:

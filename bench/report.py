@@ -8,17 +8,19 @@ How the figures came about is `service`'s.
 
 from typing import Any
 
-from bench.figures import Figure, figure, ratio, table
+from bench.figures import Figure, figure, ratio, short, table
 from bench.service import BATCH_CONNECTIONS, IDLE, ORDERS, Key, Result, Size
 
-HEAD = ("", "connections", "a second", "p50 ms", "p99 ms", "CPU ms each", "rate of POST /orders to it")
+HEAD = ("", "connections", "a second", "p50 ms", "p99 ms", "rate of POST /orders to it")
+CPU_PARTS = ("api", "matching", "PostgreSQL", "rest")
+CPU_HEAD = ("", "connections", "CPU ms each", *CPU_PARTS)
 
 HOW_TO_READ = f"""
-Medians of runs, with (least–most). Rates and CPU times of orders are of orders, whether sent alone or in batches. CPU is that
-of all the platform's processes, PostgreSQL's and Valkey's with them, until the last order was matched and settled; the load's
-own is not in it, though it shares the cores. It is steadier than the clock: compare it first. {ORDERS}/test does all that an
-order costs but keep it and match it; pgbench is what this disk and this PostgreSQL do for one small durable commit each.
-End to end counts until all is matched and settled. Machine, load and disk make the figures: only ratios travel.
+How to read it: medians of runs, with (least–most). Only ratios travel; machine, load and disk make the rest. Compare CPU first:
+it is steadier than the clock. It is that of all the platform's processes, from the first request until the last order was
+matched and settled; the load's own is not in it, though it shares the cores. {ORDERS}/test does all that an order costs but
+keep it and match it; pgbench is what this PostgreSQL on this disk does for one small durable commit each. End to end, the clock
+stops when all is matched and settled. From POST to trade, what the platform uses when idle is taken off.
 """
 
 
@@ -27,7 +29,7 @@ def rows(result: Result) -> list[dict[str, Any]]:
     found = []
     for key, samples in result.samples.items():
         row: dict[str, Any] = {"what": key.what, "connections": key.connections}
-        for name in ("per_second", "p50", "p99", "mean", "cpu"):
+        for name in ("per_second", "p50", "p99", "mean", "cpu", *CPU_PARTS):
             if name in samples[0]:
                 row[name] = figure(sample[name] for sample in samples)
         orders = result.samples.get(Key(ORDERS, key.connections))
@@ -38,23 +40,25 @@ def rows(result: Result) -> list[dict[str, Any]]:
 
 
 def print_service(result: Result, size: Size) -> None:
-    lines = []
-    for row in rows(result):
-        if row["what"] == IDLE:
-            continue
+    found = rows(result)
+    times, costs = [], []
+    for row in found:
+        name = [row["what"], str(row["connections"] or "")]
         middle = str(row.get("p50", "")) or (f"mean {row['mean']}" if "mean" in row else "")
-        lines.append(
-            [
-                row["what"],
-                str(row["connections"]),
-                *(str(row.get("per_second", "")), middle, str(row.get("p99", ""))),
-                *(str(row.get("cpu", "")), str(row.get("ratio", ""))),
-            ]
-        )
-    idle: Figure = next(row["cpu"] for row in rows(result) if row["what"] == IDLE)
+        if row["what"] != IDLE:
+            times.append(
+                [*name, str(row.get("per_second", "")), middle, str(row.get("p99", "")), str(row.get("ratio", ""))]
+            )
+        if "cpu" in row:
+            costs.append(
+                [*name, str(row["cpu"]), *(short(row[part].median) if part in row else "" for part in CPU_PARTS)]
+            )
     print(f"\nService: a whole platform on this machine, {size.runs} runs of {size.seconds:g} s.\n")
-    print(table(HEAD, lines))
-    print(f"\nIdle, the platform uses {idle} ms of CPU a second; that is taken off in the rows of POST to trade alone.")
+    print(table(HEAD, times))
+    print(
+        "\nWhat it costs: CPU milliseconds for each order (trade, insert; idle: for each second), and whose they are.\n"
+    )
+    print(table(CPU_HEAD, costs))
 
 
 def as_json(result: Result) -> dict[str, Any]:

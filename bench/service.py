@@ -56,7 +56,7 @@ class Key(NamedTuple):
 
 
 Sample = dict[str, float]
-"""One run's figures: per_second, p50, p99, mean (milliseconds), cpu (milliseconds of CPU for each order)."""
+"""One run's figures: per_second; p50, p99 and mean in milliseconds; cpu in milliseconds for each order, and each part's share."""
 
 
 @dataclass
@@ -90,6 +90,9 @@ class Service:
 
     def run_all(self, name: str) -> None:
         """Take each figure once."""
+        _progress(f"{name}: warming up")
+        # As many as ever: a server that has rested has let threads go, and with them their connections and plans.
+        self._warm(self._single_orders("/orders", max(CONNECTIONS)), seconds=2 * WARM_SECONDS)
         measurements: list[tuple[str, int, Callable[[int], None]]] = [(IDLE, 0, self._idle)]
         for connections in CONNECTIONS:
             measurements += [
@@ -110,10 +113,10 @@ class Service:
             self._clear()
 
     def _idle(self, _connections: int) -> None:
-        begin, cpu = time.perf_counter(), self._venue.cpu_seconds()
-        time.sleep(max(2.0, self._size.seconds))  # its heart beats once a second
-        share = (self._venue.cpu_seconds() - cpu) / (time.perf_counter() - begin)
-        self._note(Key(IDLE, 0), {"cpu": share * 1000})
+        seconds = max(2.0, self._size.seconds)
+        with self._venue.spending() as spent:
+            time.sleep(seconds)
+        self._note(Key(IDLE, 0), _each(spent, seconds))
 
     def _orders(self, connections: int) -> None:
         self._load(Key(ORDERS, connections), self._single_orders("/orders", connections))
@@ -149,16 +152,15 @@ class Service:
         ]
         self._warm(requests, whole_rounds=True)
         trades = self._venue.trades(symbol)
-        cpu = self._venue.cpu_seconds()
-        outcome = run_load(Plan(self._venue.port, requests, self._size.seconds, whole_rounds=True))
-        seconds = self._venue.drain() - outcome.began
-        spent = self._venue.cpu_seconds() - cpu
+        with self._venue.spending() as spent:
+            outcome = run_load(Plan(self._venue.port, requests, self._size.seconds, whole_rounds=True))
+            seconds = self._venue.drain() - outcome.began
         orders, trades = outcome.answers * BATCH, self._venue.trades(symbol) - trades
         self._take_errors(END_TO_END, outcome)
         if trades * 2 != orders or self._venue.open_orders():
             self.result.errors[f"{END_TO_END}: {orders} orders gave {trades} trades, not half as many"] += 1
-        self._note(Key(END_TO_END, connections), {"per_second": orders / seconds, "cpu": spent * 1000 / orders})
-        self._note(Key(TRADES, connections), {"per_second": trades / seconds, "cpu": spent * 1000 / max(1, trades)})
+        self._note(Key(END_TO_END, connections), {"per_second": orders / seconds, **_each(spent, orders)})
+        self._note(Key(TRADES, connections), {"per_second": trades / seconds, **_each(spent, trades)})
 
     def _trips_by_wait(self, _connections: int) -> None:
         self._trips(TRIP_WAIT, self._trip_by_wait)
@@ -175,20 +177,25 @@ class Service:
         path = "/orders" if what == TRIP_POLL else f"/orders?wait={WAIT_MILLISECONDS}"
         take = self._traders.request(1, "POST", path, limit_order(symbol, buys=True, price=price))
         milliseconds = []
-        with Connection(self._venue.port) as maker, Connection(self._venue.port) as taker:
-            begin, cpu = time.perf_counter(), self._venue.cpu_seconds()
+        begin = time.perf_counter()
+        with (
+            Connection(self._venue.port) as maker,
+            Connection(self._venue.port) as taker,
+            self._venue.spending() as spent,
+        ):
             for _ in range(self._size.round_trips):
                 maker.send(rest)
                 maker.answer().json()
                 # Not in step with anything that ticks.
                 time.sleep(random.uniform(0.02, 0.06))
                 milliseconds.append(trip(taker, take) * 1000)
-            spent, seconds = self._venue.cpu_seconds() - cpu, time.perf_counter() - begin
+        seconds = time.perf_counter() - begin
         sample = {"p50": percentile(milliseconds, 50), "p99": percentile(milliseconds, 99)}
         if what == TRIP_WAIT:
             # Most of the time nothing happens: what the idle platform uses is not the orders'.
-            idle = self.result.samples[Key(IDLE, 0)][-1]["cpu"] / 1000 * seconds
-            sample["cpu"] = max(0.0, spent - idle) * 1000 / (2 * self._size.round_trips)
+            idle = self.result.samples[Key(IDLE, 0)][-1]
+            beyond = {part: max(0.0, used - idle.get(part, 0.0) / 1000 * seconds) for part, used in spent.items()}
+            sample |= _each(beyond, 2 * self._size.round_trips)
         self._note(Key(what, 1), sample)
 
     def _trip_by_wait(self, taker: Connection, request: bytes) -> float:
@@ -232,22 +239,20 @@ class Service:
 
     def _load(self, key: Key, requests: list[list[bytes]], *, orders_each: int = 1) -> None:
         self._warm(requests)
-        cpu = self._venue.cpu_seconds()
-        outcome = run_load(Plan(self._venue.port, requests, self._size.seconds))
-        self._venue.drain()
-        spent = self._venue.cpu_seconds() - cpu
+        with self._venue.spending() as spent:
+            outcome = run_load(Plan(self._venue.port, requests, self._size.seconds))
+            self._venue.drain()
         self._take_errors(key.what, outcome)
         sample = {
             "per_second": outcome.per_second * orders_each,
             "p50": percentile(outcome.latencies, 50),
             "p99": percentile(outcome.latencies, 99),
-            "cpu": spent * 1000 / (outcome.answers * orders_each),
+            **_each(spent, outcome.answers * orders_each),
         }
         self._note(key, sample)
 
-    def _warm(self, requests: list[list[bytes]], *, whole_rounds: bool = False) -> None:
+    def _warm(self, requests: list[list[bytes]], *, seconds: float = WARM_SECONDS, whole_rounds: bool = False) -> None:
         """Let every thread of the server have its connection and its prepared statement, then tidy up."""
-        seconds = min(WARM_SECONDS, self._size.seconds)
         self._take_errors("warming up", run_load(Plan(self._venue.port, requests, seconds, whole_rounds)))
         self._clear()
 
@@ -271,6 +276,11 @@ class Service:
         for error, count in outcome.errors.items():
             _progress(f"ERROR: {what}: {count} × {error}")
             self.result.errors[f"{what}: {error}"] += count
+
+
+def _each(spent: dict[str, float], count: float) -> Sample:
+    """Turn CPU seconds into milliseconds for each of so many."""
+    return {part: seconds * 1000 / max(1, count) for part, seconds in spent.items()}
 
 
 def _progress(text: str) -> None:

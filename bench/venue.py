@@ -33,6 +33,9 @@ STOP_SECONDS_MAX = 90
 DRAIN_SECONDS_MAX = 120
 LOOK_SECONDS = 0.005
 
+PARTS = {"matching0@": "matching", "exchange.wsgi": "api", "postgres": "PostgreSQL"}
+"""Whose CPU time is told apart: words of command lines."""
+
 # A worker's lines are JSON; PostgreSQL's have a level in capitals.
 _FAULT = re.compile(r'"level": "(error|critical)"| (ERROR|FATAL|PANIC): |Traceback')
 
@@ -52,9 +55,19 @@ class Venue:
     database_url: str
     markets: dict[str, int]
 
-    def cpu_seconds(self) -> float:
-        """The CPU time of all its processes so far, with PostgreSQL and Valkey."""
-        return tree_cpu_seconds(self.process_id)
+    def cpu_seconds(self) -> dict[str, float]:
+        """The CPU time of all its processes so far, with PostgreSQL and Valkey, by part."""
+        return tree_cpu_seconds(self.process_id, PARTS)
+
+    @contextmanager
+    def spending(self) -> Iterator[dict[str, float]]:
+        """Find out the CPU seconds that the block costs: as "cpu", and of that each part's."""
+        spent: dict[str, float] = {}
+        before = self.cpu_seconds()
+        yield spent
+        after = self.cpu_seconds()
+        spent["cpu"] = sum(after.values()) - sum(before.values())
+        spent |= {part: seconds - before.get(part, 0.0) for part, seconds in after.items()}
 
     def value(self, query: str, *parameters: object) -> Any:
         """Ask the database for one value."""
