@@ -64,7 +64,7 @@ _LEGS = """
                 CASE t.side WHEN 'Buy' THEN t.maker_fee ELSE t.taker_fee END AS seller_fee
             FROM trades t JOIN markets m ON m.id = t.market_id WHERE t.id = f.trade_id
         ) t ON TRUE
-        WHERE f.id > %s AND f.id <= %s AND (f.trade_id <= %s OR (f.trade_id IS NULL AND f.kind IN ('trade', 'fee')))
+        WHERE f.id > %s AND f.id <= %s AND f.trade_id <= %s
     ) legs GROUP BY trade_id
 """
 
@@ -92,7 +92,7 @@ class _Posted:
 
 
 def check_transfers(report: Report) -> None:
-    """Every trade moved base, quote and fees exactly once, and no other transfer is of a trade or a fee."""
+    """Every trade moved base, quote and fees exactly once, and no transfer names a trade that did not bring it about."""
     check = "transfers are those of their trades"
     # In this order: what the trades up to here moved is in the transfers up to there.
     last_trade, last_transfer = settled_id("trades"), settled_id("transfers")

@@ -163,8 +163,8 @@ TAMPERINGS = {
         "every order is in the journal once", "order {pending}",
     ),
     "an order taken from the book": (
-        "UPDATE orders SET priority_sequence = NULL WHERE id = {rests}",
-        "every order is in the journal once", "order {rests}",
+        "UPDATE orders SET priority_sequence = NULL, priority_ordinal = NULL WHERE id = {other}",
+        "every order is in the journal once", "order {other}",
     ),
     "an order filled by nobody": (
         "UPDATE orders SET filled_quantity = filled_quantity + 0.5, remaining_quantity = remaining_quantity - 0.5"
@@ -172,7 +172,8 @@ TAMPERINGS = {
         "each order's fills add up", "order {partly}",
     ),
     "a fill forgotten": (
-        "UPDATE orders SET status = 'New' WHERE id = {partly}", "each order's fills add up", "order {partly}",
+        "UPDATE orders SET status = 'New', filled_quantity = 0, filled_quote = 0, remaining_quantity = quantity WHERE id = {partly}",
+        "each order's fills add up", "order {partly}",
     ),
     "a trade deleted": (
         "DELETE FROM trades WHERE id = {trade}", "the replay's trades are the trades", "BTC/USD trade of sequence 3, event 0",
@@ -191,7 +192,7 @@ TAMPERINGS = {
         "UPDATE trades SET market_id = 999999 WHERE id = {trade}", "the replay's trades are the trades", "trade {trade}",
     ),
     "a trade's price changed": (
-        "UPDATE trades SET price = price + 1 WHERE id = {trade}",
+        "UPDATE trades SET price = price + 1, quote_amount = quote_amount + quantity WHERE id = {trade}",
         "the replay's trades are the trades", "BTC/USD trade of sequence 3, event 0",
     ),
     "a fee changed in trade and transfer": (
@@ -212,11 +213,8 @@ TAMPERINGS = {
         "transfers are those of their trades", "transfer {last_transfer_and_4}",
     ),
     "a transfer to somebody else": (
-        "UPDATE transfers SET credit_account_id = 1 WHERE kind = 'fee' AND id = {fee}",
+        "UPDATE transfers SET credit_account_id = {maker} WHERE kind = 'fee' AND id = {fee}",
         "transfers are those of their trades", "transfer {fee}",
-    ),
-    "a fee of no trade": (
-        "UPDATE transfers SET trade_id = NULL WHERE id = {fee}", "transfers are those of their trades", "transfer {fee}",
     ),
     "a transfer of a trade that is not there": (
         "UPDATE transfers SET trade_id = 0 WHERE id = {fee}", "transfers are those of their trades", "transfer {fee}",
