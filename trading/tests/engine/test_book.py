@@ -1,5 +1,7 @@
 """Test the book's housekeeping: what is gone is forgotten, what is put back is the same."""
 
+import pytest
+
 from orders.terms import Side
 from trading.engine.book import PRUNE_SLACK, SWEEP_SLACK, BookSide, RestingOrder
 from trading.tests.engine.scene import Scene, check_book, restore_from
@@ -17,11 +19,12 @@ def test_far_prices_once_used_are_pruned():
     assert scene.engine.orders == {}
 
 
-def test_pruning_leaves_the_living_levels_in_order():
+@pytest.mark.parametrize("prices", [range(1000, 1500), range(1499, 999, -1)], ids=["rising", "falling"])
+def test_pruning_leaves_the_living_levels_in_order(prices):
     scene = Scene()
-    for price in range(1000, 1500):
+    for price in prices:
         scene.sell(1, at=price, order_id=price)
-    for price in range(1000, 1500):
+    for price in prices:
         if price % 100:
             scene.cancel(price)
 
