@@ -73,7 +73,7 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def print_errors(result: Result) -> None:
     if not result.errors:
-        print("No errors: every answer was 2xx, every order was matched as it had to be, the logs tell of none.")
+        print("\nNo errors: every answer was 2xx, every order was matched as it had to be, the logs tell of none.")
         return
     print(f"\n*** {sum(result.errors.values())} ERRORS ***")
     for error, count in result.errors.most_common(20):

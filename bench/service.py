@@ -47,7 +47,7 @@ class Size(NamedTuple):
 
 
 FULL = Size(runs=5, seconds=3.0, traders=32, round_trips=100)
-QUICK = Size(runs=1, seconds=0.5, traders=16, round_trips=10)
+QUICK = Size(runs=1, seconds=0.5, traders=8, round_trips=10)
 
 
 class Key(NamedTuple):

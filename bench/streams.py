@@ -26,9 +26,8 @@ Command = tuple[bool, int, bool, int, int, int]
 A cancel repeats its order's side, price and owner, and has the quantity left of it.
 """
 
-NAMES = ("A", "B", "C", "D")
 LONG = 200_000
-"""Commands in A and in B."""
+LENGTHS = {"A": LONG, "B": LONG, "C": 44_000, "D": 48_000}
 
 SEED = 20_240_117
 STRESS_SEED = 7
@@ -53,8 +52,8 @@ EXPECTED = {
     ("A", LONG): Expected(23_475, "080297c1470948f12bec0e50931a1e0a3ddd253f691bd406b6c0312ae57012a2"),
     ("B", 20_000): Expected(18_061, "6debdc7182ee2fee8683812a88428dc3890c430f18e1ff1b1b290f28f7b7b4e6"),
     ("B", LONG): Expected(189_514, "ccc108dfa9b1ba29ebcecd6a992e1f8ab7dca2f0fe6b8b94ea70e0ea20a828ac"),
-    ("C", 44_000): Expected(6_196, "634bc58f510ae64b3067187f4b70075c809ba06c194ff307429a15307c65f597"),
-    ("D", 48_000): Expected(18_000, "0bc58d5b7b217405045d0e42aa9e7fdba6a5f429e027c1cc3e03fd6f33385f4d"),
+    ("C", LENGTHS["C"]): Expected(6_196, "634bc58f510ae64b3067187f4b70075c809ba06c194ff307429a15307c65f597"),
+    ("D", LENGTHS["D"]): Expected(18_000, "0bc58d5b7b217405045d0e42aa9e7fdba6a5f429e027c1cc3e03fd6f33385f4d"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.streams import EXPECTED, LONG, NAMES, stream
+from bench.streams import EXPECTED, LENGTHS, LONG, stream
 from bench.worker import BOOKS, verify
 from bench.yardstick import Yardstick
 
@@ -14,7 +14,7 @@ def test_books_make_the_expected_trades(name: str, length: int, book: str) -> No
     assert verify(name, book, length) == EXPECTED[name, length]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LENGTHS)
 def test_an_order_meets_none_of_its_owner(name: str) -> None:
     """Else an engine with self-trade prevention and one without would differ."""
     owner_of = {}
