@@ -5,8 +5,9 @@ priority order, which are the commit's own record; the fence's last sequence tel
 Beside the engine, which knows no money, stands what settlement must know of each resting order.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -71,46 +72,81 @@ def new_live_order(order_id: int, account_id: int, payload: NewPayload) -> LiveO
     )
 
 
+class OrderRow(NamedTuple):
+    """What a book needs of an order's row, its columns by their names; and the account's owner."""
+
+    id: int
+    account_id: int
+    side: str
+    price: Decimal | None
+    protection_price: Decimal | None
+    quantity: Decimal | None
+    remaining_quantity: Decimal | None
+    held_amount: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    filled_quantity: Decimal
+    filled_quote: Decimal
+    status: str
+    priority_sequence: int | None
+    priority_ordinal: int | None
+    owner: int | None
+
+
+_ROW = (*OrderRow._fields[:-1], "account__user_id")
+
+
+class StoredBook(NamedTuple):
+    """A market, its state and its last hash, and the orders that rest in priority order, as the database has them."""
+
+    market: Market
+    last_hash: bytes
+    orders: list[OrderRow]
+
+
 def rebuild(market_id: int) -> MarketBook:
     """Build a market's book from its open orders. Expects the market's fence to be locked, so that nothing moves."""
+    return build(read_stored(market_id))
+
+
+def read_stored(market_id: int) -> StoredBook:
+    """Read what a book is built from. Several statements: the caller sees to it that they see one moment."""
     market = Market.objects.select_related("base", "quote", "state").get(id=market_id)
-    rules = make_rules(market)
-    state = market.state
     with connection.cursor() as cursor:
         cursor.execute("SELECT hash FROM batches WHERE market_id = %s ORDER BY last_sequence DESC LIMIT 1", [market_id])
         found = cursor.fetchone()
-        book = MarketBook(
-            rules=rules,
-            engine=Engine(Phase(state.phase)),
-            last_sequence=state.last_sequence,
-            last_hash=bytes(found[0]) if found else FIRST_HASH,
-            last_price=None if state.last_price is None else rules.ticks(state.last_price),
-        )
-    for order in _open_orders(market_id):
-        live = live_order_of_row(order, rules)
+    rows = (
+        Order.objects.filter(OPEN, market_id=market_id, priority_sequence__isnull=False)
+        .order_by("priority_sequence", "priority_ordinal")
+        .values_list(*_ROW)
+    )
+    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, [OrderRow(*row) for row in rows])
+
+
+def build(stored: StoredBook) -> MarketBook:
+    """Build a book from what was read."""
+    rules, state = make_rules(stored.market), stored.market.state
+    book = MarketBook(
+        rules=rules,
+        engine=Engine(Phase(state.phase)),
+        last_sequence=state.last_sequence,
+        last_hash=stored.last_hash,
+        last_price=None if state.last_price is None else rules.ticks(state.last_price),
+    )
+    for row in stored.orders:
+        live = live_order_of_row(row, rules)
         book.live[live.order_id] = live
         assert live.quantity is not None
         assert live.left is not None
         assert live.priority is not None
-        owner = order.account.user_id
-        assert owner is not None
+        assert row.owner is not None
         book.engine.restore(
-            RestingOrder(live.order_id, owner, live.side, live.quantity, live.left, *live.priority), live.price
+            RestingOrder(live.order_id, row.owner, live.side, live.quantity, live.left, *live.priority), live.price
         )
     return book
 
 
-def _open_orders(market_id: int) -> Iterator[Order]:
-    """Read the orders that rest in a market, in priority order."""
-    return (
-        Order.objects.filter(OPEN, market_id=market_id, priority_sequence__isnull=False)
-        .select_related("account")
-        .order_by("priority_sequence", "priority_ordinal")
-        .iterator()
-    )
-
-
-def live_order_of_row(order: Order, rules: MarketRules) -> LiveOrder:
+def live_order_of_row(order: Order | OrderRow, rules: MarketRules) -> LiveOrder:
     """Note an open order as its row stands."""
     side = Side(order.side)
     price = order.protection_price if order.price is None else order.price

@@ -18,7 +18,7 @@ from orders.journal import FEE_RATE_SCALE, NewPayload
 from orders.models import Market, MarketState, Order
 from orders.rules import MarketRules, make_rules
 from orders.terms import OPEN_STATUSES, Phase, Side
-from trading.books import LiveOrder, MarketBook, rebuild
+from trading.books import LiveOrder, MarketBook, build, read_stored
 from trading.engine.engine import Engine
 from trading.journal import FIRST_HASH, TakenCommand, is_new_order
 from trading.reckoning import PreventionRow, Reckoning, TradeRow
@@ -63,12 +63,12 @@ class _Market:
         last = MarketState.objects.values_list("last_sequence", flat=True).get(market_id=market_id)
         followed = self._follow(last)
         with one_moment():
-            rebuilt = rebuild(market_id)
+            stored = read_stored(market_id)
             resting = rows(_ORDERS + _THAT_REST, market_id)
             levels = read_book(market_id, DEPTH_MAX)
-            state = MarketState.objects.get(market_id=market_id)
-            self._look_beyond(rebuilt.last_sequence)
-        self._check_rebuilt(rebuilt, levels, state)
+            self._look_beyond(stored.market.state.last_sequence)
+        rebuilt = build(stored)
+        self._check_rebuilt(rebuilt, levels, stored.market.state)
         if followed and self._follow(rebuilt.last_sequence):
             self._compare_orders(self._book.live.values(), resting)
             self._compare_books(rebuilt)
