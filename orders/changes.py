@@ -20,6 +20,8 @@ from orders.selectors import own_order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase, Reason
 
 WAIT_MAX_MS = 5000
+WAIT_LOOK_SECONDS_MIN = 0.002
+WAIT_LOOK_SECONDS_MAX = 0.025
 
 
 def cancel(account_id: int, order_id: int) -> tuple[Order, int]:
@@ -154,12 +156,12 @@ def ask_phase(market: Market, phase: Phase, *, reason: str = "", by: str = "") -
 def wait_until_taken(command_ids: Iterable[int], timeout_ms: int) -> bool:
     """Wait until the engine has taken all these commands, or for so long; tell which it was."""
     pending = Command.objects.filter(id__in=list(command_ids), sequence__isnull=True)
-    deadline = time.monotonic() + timeout_ms / 1000
-    pause = 0.002
+    began = time.monotonic()
     while pending.exists():
-        left = deadline - time.monotonic()
+        waited = time.monotonic() - began
+        left = timeout_ms / 1000 - waited
         if left <= 0:
             return False
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, 0.025)
+        # Looking costs the database something, and looking late costs the caller: an eighth of the wait, at most.
+        time.sleep(min(max(WAIT_LOOK_SECONDS_MIN, waited / 8), WAIT_LOOK_SECONDS_MAX, left))
     return True

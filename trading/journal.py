@@ -34,12 +34,15 @@ class PendingCommand(NamedTuple):
 
 
 class TakenCommand(NamedTuple):
-    """A command that the engine has taken, with what came of it; one that failed has no payload, and its failure as event."""
+    """A command that the engine has taken, with what came of it; one that failed has no payload, and its failure as event.
+
+    One that is read back has no payload either, and its events as JSON has them.
+    """
 
     pending: PendingCommand
     sequence: int
     payload: Payload | None
-    events: Sequence[Event] | Sequence[tuple[str, str]]
+    events: Sequence[Event] | Sequence[Sequence[Any]]
 
     def events_text(self) -> str:
         return _encoder.encode(self.events).decode()

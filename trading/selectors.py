@@ -1,11 +1,12 @@
-"""Read what happened: books, trades, tickers, fills and the life of an order.
+"""Read what happened: books, trades, tickers, fills, the life of an order and the journal.
 
 The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index
 from the newest down. Public reads name no account; private ones are of one account.
 Writing is trading/settlement.py's.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from orders.models import Order
+from trading.journal import PendingCommand
 from trading.models import Prevention, Trade
 
 
@@ -233,3 +235,45 @@ def _orders_in(event: Sequence[Any]) -> Sequence[int]:
         case "phase":
             return ()
     return event[1:2]
+
+
+class JournalBatch(NamedTuple):
+    """A batch with its commands, each with its sequence and its events as JSON arrays."""
+
+    first_sequence: int
+    last_sequence: int
+    engine_version: int
+    trades: int
+    hash: bytes
+    commands: list[tuple[PendingCommand, int, list[list[Any]]]]
+
+
+_BATCHES = """
+    SELECT first_sequence, last_sequence, engine_version, trades, hash FROM batches
+    WHERE market_id = %s AND last_sequence > %s AND last_sequence <= %s ORDER BY last_sequence
+"""
+_COMMANDS = """
+    SELECT id, market_id, kind, order_id, account_id, payload::text, sequence, events::text FROM commands
+    WHERE market_id = %s AND sequence > %s AND sequence <= %s ORDER BY sequence
+"""
+_COMMANDS_A_READ = 5_000  # more than the longest batch has
+
+
+def read_journal(market_id: int, *, after: int = 0, until: int) -> Iterator[JournalBatch]:
+    """Read the batches of a market's journal that end with these sequences, in short reads: what is settled never changes."""
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_BATCHES, [market_id, after, min(until, after + _COMMANDS_A_READ)])
+            batches = cursor.fetchall()
+            if not batches:
+                return
+            cursor.execute(_COMMANDS, [market_id, after, batches[-1][1]])
+            commands = deque(
+                (PendingCommand(*row[:6]), row[6], msgspec.json.decode(row[7])) for row in cursor.fetchall()
+            )
+        for first, last, engine_version, trades, digest in batches:
+            taken = []
+            while commands and commands[0][1] <= last:
+                taken.append(commands.popleft())
+            yield JournalBatch(first, last, engine_version, trades, bytes(digest), taken)
+        after = batches[-1][1]

@@ -12,7 +12,7 @@ from orders.models import MarketState, Order
 from orders.requests import Amendment
 from orders.tests.builders import make_market, place_order
 from trading.models import Prevention, Trade
-from trading.settlement import fee_of
+from trading.reckoning import fee_of
 from trading.tests.builders import balance, check_books_and_ledger, match, owned, told, trades
 
 pytestmark = pytest.mark.django_db

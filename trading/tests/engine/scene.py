@@ -99,6 +99,17 @@ def tell(event: Event) -> str:
             return f"phase {event.phase}"
 
 
+def restore_from(engine: Engine) -> Engine:
+    """Build an engine as it is rebuilt from stored orders: all of them in priority order."""
+    restored = type(engine)(engine.phase)
+    for order in sorted(engine.orders.values(), key=lambda order: (order.sequence, order.ordinal)):
+        copy = RestingOrder(
+            order.order_id, order.owner, order.side, order.quantity, order.left, order.sequence, order.ordinal
+        )
+        restored.restore(copy, order.level.price)
+    return restored
+
+
 def check_book(engine: Engine) -> None:
     """Assert what must hold of every book at every moment."""
     best_bid, best_ask = engine.bids.best(), engine.asks.best()

@@ -1,9 +1,10 @@
 """Test the book's housekeeping: what is gone is forgotten, what is put back is the same."""
 
+import pytest
+
 from orders.terms import Side
 from trading.engine.book import PRUNE_SLACK, SWEEP_SLACK, BookSide, RestingOrder
-from trading.engine.engine import Engine
-from trading.tests.engine.scene import Scene, check_book
+from trading.tests.engine.scene import Scene, check_book, restore_from
 
 
 def test_far_prices_once_used_are_pruned():
@@ -18,11 +19,12 @@ def test_far_prices_once_used_are_pruned():
     assert scene.engine.orders == {}
 
 
-def test_pruning_leaves_the_living_levels_in_order():
+@pytest.mark.parametrize("prices", [range(1000, 1500), range(1499, 999, -1)], ids=["rising", "falling"])
+def test_pruning_leaves_the_living_levels_in_order(prices):
     scene = Scene()
-    for price in range(1000, 1500):
+    for price in prices:
         scene.sell(1, at=price, order_id=price)
-    for price in range(1000, 1500):
+    for price in prices:
         if price % 100:
             scene.cancel(price)
 
@@ -75,14 +77,3 @@ def test_restored_engine_is_the_same_book_with_the_same_future():
     assert restored.buy(20, at=105, order_id=50) == scene.buy(20, at=105, order_id=50)
     assert restored.sell(20, at=90, order_id=51) == scene.sell(20, at=90, order_id=51)
     assert restored.ladder() == scene.ladder()
-
-
-def restore_from(engine: Engine) -> Engine:
-    """Build an engine as it is rebuilt from stored orders: all of them in priority order."""
-    restored = Engine(engine.phase)
-    for order in sorted(engine.orders.values(), key=lambda order: (order.sequence, order.ordinal)):
-        copy = RestingOrder(
-            order.order_id, order.owner, order.side, order.quantity, order.left, order.sequence, order.ordinal
-        )
-        restored.restore(copy, order.level.price)
-    return restored

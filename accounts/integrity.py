@@ -1,0 +1,150 @@
+"""Check that the ledger adds up, and report what does not.
+
+The law: a check only reads, in short statements, each of one moment, so that it may run beside trading and holds no snapshot
+that vacuum would wait for. What a sweep over many statements finds is looked at again in one, before it is reported.
+Here is the ledger alone; orders/integrity.py and trading/integrity/ check what they know of, and `manage.py verify_integrity`
+runs them all.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from accounts.models import AMOUNT_SCALE_MAX
+from accounts.numbers import from_units, to_units
+
+RANGE = 50_000
+BALANCES_A_READ = 500
+SETTLED_WITHIN_SECONDS = 5.0
+
+
+class Difference(NamedTuple):
+    """Something that should be equal and is not: which check found it, at which row, and what it is."""
+
+    check: str
+    row: str
+    detail: str
+
+
+class Report:
+    """What the checks have counted and found. `show` is told after each step, for whoever waits."""
+
+    def __init__(self, show: Callable[["Report"], None] = lambda _: None) -> None:
+        self.counts: dict[str, Counter[str]] = {}
+        self.differences: list[Difference] = []
+        self._show = show
+
+    def count(self, check: str, **units: int) -> None:
+        """Note that so many more of each unit have been checked."""
+        self.counts.setdefault(check, Counter()).update(units)
+        self._show(self)
+
+    def differ(self, check: str, row: str, detail: str) -> None:
+        self.differences.append(Difference(check, row, detail))
+
+
+def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Read rows with one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
+def id_ranges(last: int, size: int = RANGE) -> Iterator[tuple[int, int]]:
+    """Divide the ids up to `last` into ranges (above, up to and including)."""
+    for low in range(0, last, size):
+        yield low, min(low + size, last)
+
+
+def rows_between(table: str, low: int, high: int) -> int:
+    """Count a range's rows: ids have gaps."""
+    return int(rows(f"SELECT count(*) FROM {table} WHERE id > %s AND id <= %s", low, high)[0][0])  # noqa: S608  a name of ours
+
+
+def settled_id(table: str) -> int:
+    """Return an id of an insert-only table below which no row will appear any more.
+
+    Ids commit out of order, so the highest of now counts once every transaction that was in flight has ended. One that goes
+    on for longer than some seconds is not waited for: it can only bring about a second look.
+    """
+    ((last, next_xid),) = rows(
+        f"SELECT COALESCE(max(id), 0), pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM {table}"  # noqa: S608  a name of ours
+    )
+    deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        ((oldest,),) = rows("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        if oldest >= next_xid:
+            break
+        time.sleep(0.005)
+    return int(last)
+
+
+def check_assets(report: Report) -> None:
+    """Every asset sums to zero over all accounts, the outside world included."""
+    check = "assets sum to zero"
+    found = rows(
+        "SELECT a.code, sum(b.available + b.held) FROM balances b JOIN assets a ON a.id = b.asset_id GROUP BY a.code"
+    )
+    for code, total in found:
+        if total:
+            report.differ(check, f"asset {code}", f"sums to {total:f}")
+    report.count(check, assets=len(found))
+
+
+_MOVED = """
+    SELECT account_id, asset_id, sum(amount), count(*) FILTER (WHERE amount > 0) FROM (
+        SELECT credit_account_id AS account_id, asset_id, amount FROM transfers WHERE id > %s AND id <= %s
+        UNION ALL
+        SELECT debit_account_id, asset_id, -amount FROM transfers WHERE id > %s AND id <= %s
+    ) moved GROUP BY account_id, asset_id
+"""
+_SUM_SINCE = """
+    COALESCE((SELECT sum(t.amount) FROM transfers t
+              WHERE t.credit_account_id = b.account_id AND t.asset_id = b.asset_id AND t.id > %s), 0)
+  - COALESCE((SELECT sum(t.amount) FROM transfers t
+              WHERE t.debit_account_id = b.account_id AND t.asset_id = b.asset_id AND t.id > %s), 0)
+"""
+_BALANCES = """
+    SELECT b.id, b.account_id, b.asset_id, b.available + b.held, {since}
+    FROM (SELECT * FROM balances WHERE id > %s ORDER BY id LIMIT %s) b ORDER BY b.id
+""".replace("{since}", _SUM_SINCE)
+_ONE_BALANCE = """
+    SELECT b.available + b.held, {since}, a.code FROM balances b JOIN assets a ON a.id = b.asset_id WHERE b.id = %s
+""".replace("{since}", _SUM_SINCE)
+
+
+def check_balances(report: Report) -> None:
+    """Every balance, available and held together, is the sum of its transfers; no transfer is of a balance that is not there."""
+    check = "balances are the sums of their transfers"
+    last = settled_id("transfers")
+    moved: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for low, high in id_ranges(last):
+        found = rows(_MOVED, low, high, low, high)
+        for account_id, asset_id, amount, _ in found:
+            moved[account_id, asset_id] += to_units(amount, AMOUNT_SCALE_MAX)
+        report.count(check, transfers=sum(count for _, _, _, count in found))
+    balance_id = 0
+    while found := rows(_BALANCES, last, last, balance_id, BALANCES_A_READ):
+        for balance_id, account_id, asset_id, total, since in found:
+            units = moved.pop((account_id, asset_id), 0) + to_units(since, AMOUNT_SCALE_MAX)
+            if units != to_units(total, AMOUNT_SCALE_MAX):
+                _look_again(report, check, balance_id, account_id)
+        report.count(check, balances=len(found))
+    for (account_id, asset_id), units in moved.items():
+        amount = from_units(units, AMOUNT_SCALE_MAX)
+        report.differ(
+            check, f"account {account_id}", f"has no balance of asset {asset_id}, and transfers of {amount:f}"
+        )
+
+
+def _look_again(report: Report, check: str, balance_id: int, account_id: int) -> None:
+    ((total, transferred, code),) = rows(_ONE_BALANCE, 0, 0, balance_id)
+    if total != transferred:
+        report.differ(check, f"account {account_id} {code}", f"has {total:f}, and its transfers sum to {transferred:f}")
+
+
+CHECKS = (check_assets, check_balances)

@@ -1,0 +1,70 @@
+"""Check that what accounts hold is what their orders hold, and that every order is in the journal.
+
+The law: a check only reads, in short statements, each of one moment (accounts/integrity.py).
+What the engine made of the orders is trading/integrity/'s.
+"""
+
+from accounts.integrity import BALANCES_A_READ, Report, id_ranges, rows, rows_between
+
+ORDERS_A_READ = 5_000
+
+_HELD = """
+    SELECT b.id, b.account_id, a.code, b.held, COALESCE(orders_of.held, 0)
+    FROM (SELECT * FROM balances WHERE id > %s ORDER BY id LIMIT %s) b
+    JOIN assets a ON a.id = b.asset_id
+    CROSS JOIN LATERAL (
+        SELECT sum(o.held_amount) AS held FROM orders o JOIN markets m ON m.id = o.market_id
+        WHERE o.account_id = b.account_id AND o.status IN ('New', 'PartiallyFilled')
+          AND CASE o.side WHEN 'Buy' THEN m.quote_id ELSE m.base_id END = b.asset_id
+    ) orders_of
+    ORDER BY b.id
+"""
+_HOLDS_NOWHERE = """
+    SELECT o.id, o.account_id, o.held_amount FROM orders o LEFT JOIN markets m ON m.id = o.market_id
+    LEFT JOIN balances b
+        ON b.account_id = o.account_id AND b.asset_id = CASE o.side WHEN 'Buy' THEN m.quote_id ELSE m.base_id END
+    WHERE o.status IN ('New', 'PartiallyFilled') AND b.id IS NULL
+"""
+
+
+def check_holds(report: Report) -> None:
+    """What a balance holds is the sum of what its open orders hold."""
+    check = "held is the sum of the open orders' holds"
+    balance_id = 0
+    while found := rows(_HELD, balance_id, BALANCES_A_READ):
+        for _, account_id, code, held, in_orders in found:
+            if held != in_orders:
+                report.differ(check, f"account {account_id} {code}", f"holds {held:f}, and its orders {in_orders:f}")
+        report.count(check, balances=len(found))
+        balance_id = found[-1][0]
+    for order_id, account_id, held in rows(_HOLDS_NOWHERE):
+        report.differ(check, f"order {order_id}", f"holds {held:f} in no balance of account {account_id}")
+
+
+# An order that was rejected for an error of the exchange, and whose hold could not be freed, waits for an operator.
+_NOT_JOURNALED = """
+    SELECT o.id, o.status, count(c.id), count(c.id) FILTER (WHERE c.sequence IS NULL)
+    FROM orders o LEFT JOIN commands c
+        ON c.order_id = o.id AND c.kind = 'new' AND c.market_id = o.market_id AND c.account_id = o.account_id
+    WHERE o.id > %s AND o.id <= %s
+    GROUP BY o.id
+    HAVING count(c.id) <> 1
+        OR (count(c.sequence) = 0 AND (o.priority_sequence IS NOT NULL OR o.status <> 'New'))
+        OR (o.status IN ('New', 'PartiallyFilled') AND o.priority_sequence IS NULL
+            AND bool_and(c.sequence IS NOT NULL AND c.events->0->>0 <> 'internal_error'))
+"""
+
+
+def check_orders(report: Report) -> None:
+    """Every order was brought in by one command of its market and account, and waits, rests or has ended as that says."""
+    check = "every order is in the journal once"
+    ((last,),) = rows("SELECT COALESCE(max(id), 0) FROM orders")
+    for low, high in id_ranges(last, ORDERS_A_READ):
+        for order_id, status, commands, pending in rows(_NOT_JOURNALED, low, high):
+            report.differ(
+                check, f"order {order_id}", f"is {status}, with {commands} commands, {pending} of them pending"
+            )
+        report.count(check, orders=rows_between("orders", low, high))
+
+
+CHECKS = (check_holds, check_orders)

@@ -1,0 +1,332 @@
+"""Replay every market's journal, and compare all that comes of it with what the database has.
+
+The law: a check only reads, in short statements (accounts/integrity.py). What a batch settled never changes, so the replay
+may follow a market that trades; what rests and the market's state are read in one moment, and the replay ends at the sequence
+of that moment. A journal that cannot be followed any further ends its market's replay; rows that differ do not.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts.integrity import Report, rows
+from accounts.numbers import from_units
+from orders.journal import FEE_RATE_SCALE, NewPayload
+from orders.models import Market, MarketState, Order
+from orders.rules import MarketRules, make_rules
+from orders.terms import OPEN_STATUSES, Phase, Side
+from trading.books import LiveOrder, MarketBook, rebuild
+from trading.engine.engine import Engine
+from trading.journal import FIRST_HASH, TakenCommand, is_new_order
+from trading.reckoning import PreventionRow, Reckoning, TradeRow
+from trading.replay import JournalBroken, Replay
+from trading.selectors import BookSnapshot, read_book, read_journal
+from trading.settlement import order_columns
+
+SEQUENCES = "sequences have no gap"
+REPLAY = "the journal replays to the same events and hashes"
+TRADES = "the replay's trades are the trades"
+ORDERS = "the replay's orders are the orders"
+BOOK = "a rebuilt book is that of the open orders"
+CROSSED = "no book is crossed"
+DEPTH_MAX = 1_000_000
+COMMANDS_A_LOOK = 2_000
+
+
+def check_markets(report: Report) -> None:
+    """Check each market's journal, trades, orders and book."""
+    for market in Market.objects.select_related("base", "quote").order_by("id"):
+        _Market(report, make_rules(market)).check()
+    for trade_id, market_id in rows(
+        "SELECT t.id, t.market_id FROM trades t WHERE t.market_id NOT IN (SELECT id FROM markets) LIMIT 100"
+    ):
+        report.differ(TRADES, f"trade {trade_id}", f"is of market {market_id}, which there is not")
+
+
+class _Market:
+    """One market under check: its replay, and the book that settlement would keep beside it."""
+
+    def __init__(self, report: Report, rules: MarketRules) -> None:
+        self._report = report
+        self._rules = rules
+        self._replay = Replay()
+        self._book = MarketBook(rules, self._replay.engine, 0, FIRST_HASH)
+        # What was asked for the orders that have not ended, by id.
+        self._asked: dict[int, NewPayload] = {}
+
+    def check(self) -> None:
+        """Follow the journal to where it stands, then to where the book that is read meanwhile stands, and compare them."""
+        market_id = self._rules.market_id
+        last = MarketState.objects.values_list("last_sequence", flat=True).get(market_id=market_id)
+        followed = self._follow(last)
+        with one_moment():
+            rebuilt = rebuild(market_id)
+            resting = rows(_ORDERS + _THAT_REST, market_id)
+            levels = read_book(market_id, DEPTH_MAX)
+            state = MarketState.objects.get(market_id=market_id)
+            self._look_beyond(rebuilt.last_sequence)
+        self._check_rebuilt(rebuilt, levels, state)
+        if followed and self._follow(rebuilt.last_sequence):
+            self._compare_orders(self._book.live.values(), resting)
+            self._compare_books(rebuilt)
+
+    def _differ(self, check: str, row: str, detail: str) -> None:
+        self._report.differ(check, f"{self._rules.symbol} {row}", detail)
+
+    def _follow(self, until: int) -> bool:
+        """Replay up to a sequence; tells whether the journal could be followed."""
+        try:
+            self._replay_batches(until)
+            self._replay.finish(until)
+        except JournalBroken as error:
+            self._differ(REPLAY, "journal", str(error))
+            return False
+        return True
+
+    def _replay_batches(self, until: int) -> None:
+        """Replay batches, comparing what some thousand commands brought about with its rows at a time."""
+        reckoning, first = Reckoning(), self._replay.sequence + 1
+        for batch in read_journal(self._rules.market_id, after=self._replay.sequence, until=until):
+            for row, sequence, events in batch.commands:
+                self._reckon(reckoning, self._replay.take(row, sequence, events))
+            self._replay.close(
+                batch.first_sequence,
+                batch.last_sequence,
+                engine_version=batch.engine_version,
+                trades=batch.trades,
+                digest=batch.hash,
+            )
+            self._report.count(SEQUENCES, sequences=len(batch.commands))
+            self._report.count(REPLAY, commands=len(batch.commands), batches=1)
+            if batch.last_sequence - first >= COMMANDS_A_LOOK:
+                self._compare_rows(reckoning, first, batch.last_sequence)
+                reckoning, first = Reckoning(), batch.last_sequence + 1
+        self._compare_rows(reckoning, first, self._replay.sequence)
+
+    def _reckon(self, reckoning: Reckoning, taken: TakenCommand) -> None:
+        if taken.payload is None:
+            self._check_failed(taken)
+            return
+        if isinstance(taken.payload, NewPayload):
+            assert taken.pending.order_id is not None
+            self._asked[taken.pending.order_id] = taken.payload
+        try:
+            reckoning.settle(self._book, taken)
+        except Exception as error:
+            raise JournalBroken(f"sequence {taken.sequence} cannot be settled: {error!r}") from error
+
+    def _check_failed(self, taken: TakenCommand) -> None:
+        """See that the order of a command that could not be carried out was Rejected for it, or waits for an operator."""
+        row = taken.pending
+        if not is_new_order(row) or row.order_id is None or row.order_id in self._book.live:
+            return
+        order = Order.objects.filter(id=row.order_id).first()
+        if order is None:
+            self._differ(ORDERS, f"order {row.order_id}", "is in the journal, and not there")
+        elif (order.status, order.reason) == ("Rejected", "internal_error"):
+            self._report.count(ORDERS, rejected_for_an_error=1)
+        elif order.status in OPEN_STATUSES and order.priority_sequence is None:
+            self._report.count(ORDERS, left_to_an_operator=1)
+        else:
+            self._differ(ORDERS, f"order {order.id}", f"is {order.status}, and its command failed")
+
+    # -- what a batch wrote -----------------------------------------------------------------------
+
+    def _compare_rows(self, reckoning: Reckoning, first: int, last: int) -> None:
+        market_id = self._rules.market_id
+        trades = rows(_TRADES, market_id, first, last)
+        self._compare_keyed(TRADES, "trade", trades, map(_trade_columns, reckoning.trades))
+        preventions = rows(_PREVENTIONS, market_id, first, last)
+        self._compare_keyed(TRADES, "prevention", preventions, map(_prevention_columns, reckoning.preventions))
+        self._report.count(TRADES, trades=len(trades), preventions=len(preventions))
+        ended = [order for _, order in reckoning.touched.values() if order.status not in OPEN_STATUSES]
+        self._compare_orders(ended, rows(_ORDERS + _OF_THESE_IDS, [order.order_id for order in ended]))
+        for order in ended:
+            del self._asked[order.order_id]
+
+    def _compare_keyed(
+        self, check: str, name: str, found: Iterable[tuple[Any, ...]], expected: Iterable[tuple[Any, ...]]
+    ) -> None:
+        """Compare rows that are known by their first two columns, sequence and ordinal."""
+        wanted = {row[:2]: row for row in expected}
+        for row in found:
+            want = wanted.pop(row[:2], None)
+            if want != row:
+                where = f"{name} of sequence {row[0]}, event {row[1]}"
+                self._differ(check, where, f"is {_told(row)}, and the replay has {_told(want)}")
+        for (sequence, ordinal), want in wanted.items():
+            self._differ(check, f"{name} of sequence {sequence}, event {ordinal}", f"is missing: {_told(want)}")
+
+    def _compare_orders(self, expected: Iterable[LiveOrder], found: Iterable[tuple[Any, ...]]) -> None:
+        wanted = {order.order_id: self._order_columns(order) for order in expected}
+        self._report.count(ORDERS, orders=len(wanted))
+        for row in found:
+            want = wanted.pop(row[0], None)
+            if want != row:
+                self._differ(ORDERS, f"order {row[0]}", f"is {_told(row)}, and the replay has {_told(want)}")
+        for order_id, want in wanted.items():
+            self._differ(ORDERS, f"order {order_id}", f"is missing: the replay has {_told(want)}")
+
+    def _order_columns(self, order: LiveOrder) -> tuple[Any, ...]:
+        """Lay an order of the replay out as _ORDERS reads one: what settlement writes, then what intake wrote."""
+        rules, asked = self._rules, self._asked[order.order_id]
+        return (
+            *order_columns(rules, order),
+            rules.market_id,
+            order.account_id,
+            str(order.side),
+            str(asked.type),
+            str(asked.tif),
+            asked.post_only,
+            str(asked.stp),
+            rules.price(order.price),
+            None if asked.budget is None else from_units(asked.held, rules.quote_scale),
+            from_units(order.maker_fee, FEE_RATE_SCALE),
+            from_units(order.taker_fee, FEE_RATE_SCALE),
+        )
+
+    # -- what stands at the end -------------------------------------------------------------------
+
+    def _look_beyond(self, last: int) -> None:
+        """Find what claims to be of a sequence that the market has not reached."""
+        for table in ("trades", "preventions", "commands"):
+            for (row_id,) in rows(
+                f"SELECT id FROM {table} WHERE market_id = %s AND sequence > %s LIMIT 100",  # noqa: S608  a name of ours
+                self._rules.market_id,
+                last,
+            ):
+                self._differ(SEQUENCES, f"{table} {row_id}", f"has a sequence beyond the market's last, {last}")
+        for (row_id,) in rows(
+            "SELECT id FROM batches WHERE market_id = %s AND last_sequence > %s LIMIT 100", self._rules.market_id, last
+        ):
+            self._differ(SEQUENCES, f"batch {row_id}", f"has a sequence beyond the market's last, {last}")
+
+    def _check_rebuilt(self, book: MarketBook, levels: BookSnapshot, state: MarketState) -> None:
+        """See that a rebuilt book has the levels that the open orders add up to, its best ones being those of the state."""
+        engine, rules = book.engine, self._rules
+        for side, name, found in ((engine.bids, "bids", levels.bids), (engine.asks, "asks", levels.asks)):
+            in_memory = [(rules.price(level.price), rules.quantity(level.total)) for level in side.levels()]
+            if in_memory != [tuple(level) for level in found]:
+                self._differ(BOOK, name, f"are {_told(in_memory)} when rebuilt, and {_told(found)} by the open orders")
+        bid, ask = engine.bids.best(), engine.asks.best()
+        best = (None if bid is None else rules.price(bid.price), None if ask is None else rules.price(ask.price))
+        if best != (state.best_bid, state.best_ask):
+            self._differ(
+                BOOK, "state", f"says best {_told((state.best_bid, state.best_ask))}, and rebuilt {_told(best)}"
+            )
+        self._report.count(BOOK, markets=1, orders=len(engine.orders))
+        if engine.phase is Phase.CONTINUOUS and bid is not None and ask is not None and bid.price >= ask.price:
+            self._differ(CROSSED, "book", f"is crossed: bid {best[0]:f}, ask {best[1]:f}")
+        self._report.count(CROSSED, markets=1)
+
+    def _compare_books(self, rebuilt: MarketBook) -> None:
+        """Compare the book that was rebuilt from the open orders with the one that the journal replayed to."""
+        replayed = self._book
+        resting, wanted = _resting(rebuilt.engine), _resting(replayed.engine)
+        for order_id in resting.keys() | wanted.keys():
+            have, want = resting.get(order_id), wanted.get(order_id)
+            if have != want:
+                self._differ(BOOK, f"order {order_id}", f"rests as {have} when rebuilt, and in the replay as {want}")
+        if rebuilt.live != replayed.live:
+            self._differ(BOOK, "orders", "are not, when rebuilt, what settlement kept beside the replay")
+        for name, is_now, replays_to in (
+            ("phase", rebuilt.engine.phase, replayed.engine.phase),
+            ("last price", rebuilt.last_price, replayed.last_price),
+            ("hash", rebuilt.last_hash.hex(), self._replay.hash.hex()),
+        ):
+            if is_now != replays_to:
+                self._differ(REPLAY, name, f"is {is_now}, and the replay has {replays_to}")
+
+
+def _resting(engine: Engine) -> dict[int, tuple[Any, ...]]:
+    """Lay out a book by order: side, price, place in line, owner, quantity, left and priority."""
+    return {
+        order.order_id: (str(order.side), level.price, place, order.owner, order.quantity, order.left, order.sequence, order.ordinal)
+        for side in (engine.bids, engine.asks)
+        for level in side.levels()
+        for place, order in enumerate(level.living())
+    }  # fmt: skip
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Let several statements see one moment. For a few short ones: their snapshot is held until they are done."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
+_ORDERS = """
+    SELECT id, status, reason, quantity, filled_quantity, filled_quote, remaining_quantity, held_amount, priority_sequence,
+        priority_ordinal, market_id, account_id, side, order_type, time_in_force, post_only, self_trade_prevention,
+        COALESCE(price, protection_price), quote_quantity, maker_fee, taker_fee
+    FROM orders
+"""
+_THAT_REST = "WHERE market_id = %s AND status IN ('New', 'PartiallyFilled') AND priority_sequence IS NOT NULL"
+_OF_THESE_IDS = "WHERE id = ANY(%s)"
+_TRADES = """
+    SELECT sequence, ordinal, price, quantity, quote_amount, side, maker_order_id, taker_order_id, maker_account_id,
+        taker_account_id, maker_fee, taker_fee
+    FROM trades WHERE market_id = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, ordinal
+"""
+_PREVENTIONS = """
+    SELECT sequence, ordinal, mode, price, quantity, maker_order_id, taker_order_id, maker_account_id, taker_account_id
+    FROM preventions WHERE market_id = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, ordinal
+"""
+
+
+def _trade_columns(trade: TradeRow) -> tuple[Any, ...]:
+    """Lay a reckoned trade out as _TRADES reads one."""
+    rules, maker, taker = trade.rules, trade.maker, trade.taker
+    bought, sold = rules.base_scale, rules.quote_scale
+    maker_scale, taker_scale = (sold, bought) if trade.taker_side is Side.BUY else (bought, sold)
+    return (
+        trade.sequence,
+        trade.ordinal,
+        rules.price(trade.price),
+        rules.quantity(trade.quantity),
+        from_units(trade.quantity * trade.price * rules.tick_lot_units, rules.quote_scale),
+        str(trade.taker_side),
+        maker.order_id,
+        taker.order_id,
+        maker.account_id,
+        taker.account_id,
+        from_units(trade.maker_fee, maker_scale),
+        from_units(trade.taker_fee, taker_scale),
+    )
+
+
+def _prevention_columns(prevention: PreventionRow) -> tuple[Any, ...]:
+    """Lay a reckoned prevention out as _PREVENTIONS reads one."""
+    rules, sequence, ordinal, event, maker, taker = prevention
+    return (
+        sequence,
+        ordinal,
+        str(event.mode),
+        rules.price(event.price),
+        rules.quantity(event.quantity),
+        maker.order_id,
+        taker.order_id,
+        maker.account_id,
+        taker.account_id,
+    )
+
+
+def _told(values: Iterable[Any] | None) -> str:
+    """Tell a row, its amounts without the zeros that fill their columns."""
+    if values is None:
+        return "none"
+    return "(" + ", ".join(_told_one(value) for value in values) + ")"
+
+
+def _told_one(value: Any) -> str:
+    if isinstance(value, tuple):
+        return _told(value)
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+CHECKS = (check_markets,)
