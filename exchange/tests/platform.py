@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg2
 
+PROJECT = Path(__file__).resolve().parent.parent.parent
 STOP_SECONDS_MAX = 60
 
 
@@ -36,10 +37,10 @@ class Platform:
         return processes_of(self.var, word)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Python, such as manage.py, on this exchange's database."""
+        """Run a command of manage.py on this exchange."""
         return subprocess.run(
-            [sys.executable, *arguments],
-            env={**_environment(), "EXCHANGE_VAR": str(self.var), "DJANGO_SETTINGS_MODULE": "exchange.settings"},
+            [sys.executable, PROJECT / "manage.py", *arguments],
+            env={**_environment(), "EXCHANGE_VAR": str(self.var)},
             capture_output=True,
             text=True,
             check=False,
