@@ -83,6 +83,14 @@ def test_every_asset_sums_to_zero_and_balances_are_the_sums_of_transfers():
         assert balance.total == (credits_ or 0) - (debits or 0)
 
 
+def test_nothing_to_post_costs_no_query(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        write_transfers([])
+        post_balances({})
+
+    assert (Transfer.objects.count(), Balance.objects.count()) == (0, 0)
+
+
 def test_post_balances_changes_both_columns():
     account, asset = make_trader(funds={"USD": "10"}), make_asset("USD")
 

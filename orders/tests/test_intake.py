@@ -4,7 +4,7 @@ import time
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.errors import DomainError
@@ -556,6 +556,47 @@ def test_order_of_an_account_that_does_not_exist_is_refused_and_shifts_no_answer
     assert codes(outcomes) == ["not_found", "ok"]
 
 
+def test_batch_reads_current_rules_once_however_many_orders_break_them(monkeypatch):
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    current_rules, read = intake.current_rules, []
+    monkeypatch.setattr(intake, "current_rules", lambda known: read.append(known) or current_rules(known))
+
+    outcomes = intake.place(account.id, [make_request(price="1.001"), make_request(), make_request(price="1.002")])
+
+    assert codes(outcomes) == ["price_off_tick", "ok", "price_off_tick"]
+    assert len(read) == 1
+    assert Order.objects.count() == Command.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_place_in_the_journal_that_is_taken_fails_the_batch_and_leaves_nothing():
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    (first,) = intake.place(account.id, [make_request()])
+
+    with pytest.raises(IntegrityError, match="commands_pkey"):
+        intake.place_many([(account.id, make_request(client_order_id="my-1"))], [first.command_id])
+
+    assert Order.objects.count() == Command.objects.count() == 1
+    assert balance(account, "USD") == (900, 100)
+
+
+def test_reserved_places_are_in_order_and_nobody_else_gets_them():
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    order = place_order(account)
+
+    low, high = changes.journal_positions(2)
+    (placed,) = intake.place(account.id, [make_request()])
+    (canceled,) = changes.ask_cancels([(account.id, order.id)], [high])
+    (outcome,) = intake.place_many([(account.id, make_request())], [low])
+
+    assert (outcome.command_id, canceled) == (low, high)
+    assert low < high < placed.command_id
+    assert Command.objects.count() == 4
+
+
 @pytest.mark.django_db(transaction=True)
 def test_orders_at_once_never_hold_more_than_there_is():
     make_market()
@@ -652,6 +693,25 @@ def test_cancel_asks_and_changes_nothing_yet():
     command = Command.objects.get(id=command_id)
     assert (stands.id, stands.status) == (order.id, "New")
     assert (command.kind, command.market_id, command.order_id, command.payload) == ("cancel", market.id, order.id, {})
+
+
+def test_order_that_ends_while_its_cancel_is_asked_for_is_not_open(monkeypatch):
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    order = place_order(account)
+    ask_cancels = changes.ask_cancels
+    ended = {"status": "Canceled", "reason": "user_request", "held_amount": 0, "remaining_quantity": 0}
+
+    def ask_after_the_end(requests):
+        Order.objects.filter(id=order.id).update(**ended)
+        return ask_cancels(requests)
+
+    monkeypatch.setattr(changes, "ask_cancels", ask_after_the_end)
+    with pytest.raises(DomainError) as caught:
+        changes.cancel(account.id, order.id)
+
+    assert (caught.value.code, caught.value.errors[0].value) == ("order_not_open", "Canceled")
+    assert Command.objects.count() == 1
 
 
 def test_nobody_elses_order_can_be_canceled_or_reduced():

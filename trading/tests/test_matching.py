@@ -445,6 +445,95 @@ def test_order_whose_own_row_is_broken_too_stays_for_an_operator_and_the_rest_go
     check_books_and_ledger()
 
 
+def test_request_about_an_order_that_was_never_placed_is_journaled_and_halts_its_market():
+    market = make_market()
+    account = make_trader(funds={"USD": "1000"})
+    order = place_order(account)
+    payload = order.commands.get().payload
+    stray = Command.objects.create(market=market, kind="new", order_id=10**15, account=account, payload=payload)
+
+    match()
+
+    stray.refresh_from_db()
+    assert (stray.sequence, stray.events) == (2, [["internal_error", "RowsMissing"]])
+    assert MarketState.objects.get().phase == "Halted"
+    assert list(rebuild(market.id).live) == [order.id]
+    assert owned(account) == {"USD": "900 + 100"}
+    check_books_and_ledger()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_book_that_cannot_be_built_is_waited_for_and_fails_no_command(monkeypatch):
+    make_market()
+    order = place_order(make_trader(funds={"USD": "1000"}))
+    build, calls = matching.rebuild, []
+
+    def fail_three_times(market_id):
+        calls.append(market_id)
+        if len(calls) <= 3:
+            raise AssertionError("a row that contradicts itself")
+        return build(market_id)
+
+    monkeypatch.setattr(matching, "rebuild", fail_three_times)
+
+    assert match() == 1
+
+    assert len(calls) == 4
+    assert told(order) == "New 0 of 1 for 0"
+    assert MarketState.objects.get().phase == "Continuous"
+    check_books_and_ledger()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_lost_while_a_failure_is_journaled_is_waited_out(monkeypatch):
+    make_market()
+    victim = make_trader(funds={"USD": "1000"})
+    order = place_order(victim)
+    with transaction.atomic():
+        corrupt(order, '{"side": "Hold"}')
+    reject, calls = Settlement.reject_failed, []
+
+    def lose_connection_first(*args, **options):
+        calls.append(None)
+        if len(calls) == 1:
+            terminate(connection.connection.get_backend_pid())
+        reject(*args, **options)
+
+    monkeypatch.setattr(Settlement, "reject_failed", lose_connection_first)
+    match()
+
+    assert len(calls) == 2
+    assert told(order) == "Rejected 0 of 1 for 0: internal_error"
+    assert Command.objects.filter(kind="phase").count() == 1
+    assert owned(victim) == {"USD": "1000"}
+    check_books_and_ledger()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failure_that_another_worker_has_journaled_meanwhile_is_not_journaled_again(monkeypatch):
+    make_market()
+    victim = make_trader(funds={"USD": "1000"})
+    order = place_order(victim)
+    with transaction.atomic():
+        corrupt(order, '{"side": "Hold"}')
+    write, calls = matching._write_failure, []
+
+    def after_a_rival(*args, **options):
+        calls.append(None)
+        if len(calls) == 1:
+            match()
+        write(*args, **options)
+
+    monkeypatch.setattr(matching, "_write_failure", after_a_rival)
+    match()
+
+    assert len(calls) == 2
+    assert told(order) == "Rejected 0 of 1 for 0: internal_error"
+    assert list(Command.objects.order_by("sequence").values_list("kind", "sequence")) == [("new", 1), ("phase", 2)]
+    assert owned(victim) == {"USD": "1000"}
+    check_books_and_ledger()
+
+
 def test_missing_balance_fails_the_trade():
     make_market()
     seller, buyer = make_trader(funds={"BTC": "1"}), make_trader(funds={"USD": "1000"})
