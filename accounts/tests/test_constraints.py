@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from accounts.ledger import outside_world
 from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, Transfer, User
@@ -105,3 +106,13 @@ def test_every_rule_is_attacked() -> None:
 def test_the_outside_world_alone_may_be_negative() -> None:
     make_trader(funds={"USD": "100"})
     assert Balance.objects.get(account_id=OUTSIDE_WORLD_ID).available == -100
+
+
+def test_no_trigger_stands_before_the_update_of_a_balance() -> None:
+    """With one, each posting would lock and read its rows once more, and tests of stale snapshots would prove nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'balances'::regclass AND NOT tgisinternal"
+            " AND tgtype & 1 = 1 AND tgtype & 2 = 2 AND tgtype & 16 = 16"
+        )
+        assert cursor.fetchall() == []
