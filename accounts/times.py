@@ -9,4 +9,4 @@ from datetime import UTC, datetime
 
 def render_time(time: datetime) -> str:
     """Write an aware time, e.g. 2026-01-31T12:00:00.000000Z."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 from accounts.errors import DomainError
 from orders import bell
@@ -22,6 +22,7 @@ from orders.statement import ATTEMPTS, Candidate, Row, execute
 from orders.terms import OrderStatus, OrderType, Side
 
 BATCH_MAX = 1000
+_ORDER_COLUMNS = [field.attname for field in Order._meta.concrete_fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,33 +206,37 @@ def _outcome(row: Row, candidate: Candidate) -> Outcome:
 
 
 def _order_of(row: Row, candidate: Candidate) -> Order:
-    """Build the order as it was inserted, without reading it back."""
+    """Build the order as it was inserted, without reading it back.
+
+    As Django builds one of a row that it has read, which takes less than half of what the constructor does.
+    """
     request = candidate.order
-    assert row.held_amount is not None
-    assert row.maker_fee is not None
-    assert row.taker_fee is not None
-    return Order(
-        id=row.order_id,
-        account_id=candidate.account_id,
-        market_id=candidate.rules.market_id,
-        client_order_id=request.client_order_id,
-        side=request.side,
-        order_type=request.order_type,
-        time_in_force=request.time_in_force,
-        post_only=request.post_only,
-        self_trade_prevention=request.self_trade_prevention,
-        price=request.price,
-        protection_price=row.worst_price if request.order_type is OrderType.MARKET else None,
-        quantity=request.quantity,
-        quote_quantity=request.quote_quantity,
-        remaining_quantity=request.quantity,
-        held_amount=row.held_amount,
-        maker_fee=row.maker_fee,
-        taker_fee=row.taker_fee,
-        status=OrderStatus.NEW,
-        created_at=row.created_at,
-        updated_at=row.created_at,
-    )
+    zero = Decimal(0)
+    values = {
+        "id": row.order_id,
+        "account_id": candidate.account_id,
+        "market_id": candidate.rules.market_id,
+        "client_order_id": request.client_order_id,
+        "side": request.side,
+        "order_type": request.order_type,
+        "time_in_force": request.time_in_force,
+        "post_only": request.post_only,
+        "self_trade_prevention": request.self_trade_prevention,
+        "price": request.price,
+        "protection_price": row.worst_price if request.order_type is OrderType.MARKET else None,
+        "quantity": request.quantity,
+        "quote_quantity": request.quote_quantity,
+        "filled_quantity": zero,
+        "filled_quote": zero,
+        "remaining_quantity": request.quantity,
+        "held_amount": row.held_amount,
+        "maker_fee": row.maker_fee,
+        "taker_fee": row.taker_fee,
+        "status": OrderStatus.NEW,
+        "created_at": row.created_at,
+        "updated_at": row.created_at,
+    }
+    return Order.from_db(DEFAULT_DB_ALIAS, _ORDER_COLUMNS, [values.get(name) for name in _ORDER_COLUMNS])
 
 
 def _short(candidate: Candidate, available: Decimal, needed: Decimal) -> Outcome:
