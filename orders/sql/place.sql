@@ -83,19 +83,26 @@ WITH input AS MATERIALIZED (
             WHEN account_with > account_open_limit THEN 'too_many_open_orders'
         END AS decision
     FROM counted
+), me AS MATERIALIZED (
+    -- The transaction takes its number before places in the journal, for matching knows by that which are still on their way.
+    SELECT pg_current_xact_id()
 ), accepted AS MATERIALIZED (
-    SELECT decided.*, nextval('orders_id_seq') AS order_id, units.hold, units.hold * hold_unit AS held_amount
-    FROM (SELECT * FROM decided WHERE decision IS NULL ORDER BY n) decided, LATERAL (
+    -- What is inserted below is known by these ids: were it joined with what the inserts return, the planner, which expects
+    -- a row or two, would compare each row with each.
+    SELECT decided.*, nextval('orders_id_seq') AS order_id, COALESCE(position, nextval('commands_id_seq')) AS command_id,
+        units.hold, units.hold * hold_unit AS held_amount
+    FROM me, (SELECT * FROM decided WHERE decision IS NULL ORDER BY n) decided, LATERAL (
         SELECT COALESCE(hold_units, lots * tick_lot_units * div(worst_price, tick_size)) AS hold
     ) units
 ), need AS (
     SELECT account_id, hold_asset_id AS asset_id, sum(held_amount) AS amount FROM accepted GROUP BY 1, 2
-), {hold_funds}, receipts AS (
+), {hold_funds}, done AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM need) AS done
+), receipts AS (
     -- Settlement never inserts a balance, so the row for what the order will receive must be there.
     INSERT INTO balances (account_id, asset_id, available, held)
     SELECT DISTINCT account_id, receive_asset_id, 0, 0 FROM accepted
-    WHERE (SELECT count(*) FROM held) = (SELECT count(*) FROM need)
-      AND NOT EXISTS (
+    WHERE (SELECT done FROM done) AND NOT EXISTS (
         SELECT FROM balances b WHERE b.account_id = accepted.account_id AND b.asset_id = accepted.receive_asset_id
       )
     ORDER BY 1, 2
@@ -109,26 +116,22 @@ WITH input AS MATERIALIZED (
     SELECT order_id, account_id, market_id, client_order_id, decode(request_digest, 'hex'), side, order_type,
         time_in_force, post_only, self_trade_prevention, price, CASE WHEN order_type = 'Market' THEN worst_price END,
         quantity, quote_quantity, 0, 0, quantity, held_amount, maker_fee, taker_fee, 'New'
-    FROM accepted
-    WHERE (SELECT count(*) FROM held) = (SELECT count(*) FROM need)
+    FROM accepted WHERE (SELECT done FROM done)
     ORDER BY account_id, client_order_id  -- two batches with the same ids, in any order, then wait instead of deadlocking
-    RETURNING id, created_at
 ), asked AS (
     INSERT INTO commands (id, market_id, kind, order_id, account_id, payload)
-    SELECT COALESCE(position, nextval('commands_id_seq')), market_id, 'new', order_id, account_id, payload || jsonb_build_object(
+    SELECT command_id, market_id, 'new', order_id, account_id, payload || jsonb_build_object(
         'owner', user_id, 'price', div(worst_price, tick_size), 'held', trunc(hold),
         'maker_fee', trunc(maker_fee * 100000000), 'taker_fee', trunc(taker_fee * 100000000)
     )
-    FROM (SELECT accepted.* FROM accepted JOIN placed ON placed.id = accepted.order_id ORDER BY n) placed_in_order
-    RETURNING id, order_id
+    FROM accepted WHERE (SELECT done FROM done)
 )
 SELECT d.n, d.decision, d.existing_id, d.existing_digest, d.phase, d.reference, d.market_price, d.band_low, d.band_high,
     CASE WHEN d.market_with > d.market_open_limit THEN d.market_open_limit ELSE d.account_open_limit END AS open_limit,
-    CASE WHEN d.market_with > d.market_open_limit THEN d.market_open ELSE d.account_open END AS open_now, short.available, accepted.order_id, asked.id AS command_id,
-    accepted.maker_fee, accepted.taker_fee, accepted.held_amount, accepted.worst_price, placed.created_at
+    CASE WHEN d.market_with > d.market_open_limit THEN d.market_open ELSE d.account_open END AS open_now, short.available,
+    accepted.order_id, CASE WHEN (SELECT done FROM done) THEN accepted.command_id END AS command_id,
+    accepted.maker_fee, accepted.taker_fee, accepted.held_amount, accepted.worst_price, statement_timestamp() AS created_at
 FROM decided d
 LEFT JOIN accepted ON accepted.n = d.n
 LEFT JOIN short ON short.account_id = accepted.account_id AND short.asset_id = accepted.hold_asset_id
-LEFT JOIN placed ON placed.id = accepted.order_id
-LEFT JOIN asked ON asked.order_id = accepted.order_id
 ORDER BY d.n
