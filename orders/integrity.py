@@ -4,14 +4,16 @@ The law: a check only reads, in short statements, each of one moment (accounts/i
 What the engine made of the orders is trading/integrity/'s.
 """
 
-from accounts.integrity import BALANCES_A_READ, Report, id_ranges, rows, rows_between
+from accounts.integrity import BALANCES_A_READ, LOWEST_ID, Report, id_ranges, rows, rows_between
 
+HOLDS = "held is the sum of the open orders' holds"
+JOURNALED = "every order is in the journal once"
 ORDERS_A_READ = 5_000
 
 _HELD = """
-    SELECT b.id, b.account_id, a.code, b.held, COALESCE(orders_of.held, 0)
+    SELECT b.id, b.account_id, COALESCE(a.code, b.asset_id::text), b.held, COALESCE(orders_of.held, 0)
     FROM (SELECT * FROM balances WHERE id > %s ORDER BY id LIMIT %s) b
-    JOIN assets a ON a.id = b.asset_id
+    LEFT JOIN assets a ON a.id = b.asset_id
     CROSS JOIN LATERAL (
         SELECT sum(o.held_amount) AS held FROM orders o JOIN markets m ON m.id = o.market_id
         WHERE o.account_id = b.account_id AND o.status IN ('New', 'PartiallyFilled')
@@ -29,8 +31,9 @@ _HOLDS_NOWHERE = """
 
 def check_holds(report: Report) -> None:
     """What a balance holds is the sum of what its open orders hold."""
-    check = "held is the sum of the open orders' holds"
-    balance_id = 0
+    check = HOLDS
+    report.count(check)
+    balance_id = LOWEST_ID
     while found := rows(_HELD, balance_id, BALANCES_A_READ):
         for _, account_id, code, held, in_orders in found:
             if held != in_orders:
@@ -48,7 +51,7 @@ _NOT_JOURNALED = """
         ON c.order_id = o.id AND c.kind = 'new' AND c.market_id = o.market_id AND c.account_id = o.account_id
     WHERE o.id > %s AND o.id <= %s
     GROUP BY o.id
-    HAVING count(c.id) <> 1
+    HAVING count(c.id) <> 1 OR NOT EXISTS (SELECT FROM markets m WHERE m.id = o.market_id)
         OR (count(c.sequence) = 0 AND (o.priority_sequence IS NOT NULL OR o.status <> 'New'))
         OR (o.status IN ('New', 'PartiallyFilled') AND o.priority_sequence IS NULL
             AND bool_and(c.sequence IS NOT NULL AND c.events->0->>0 <> 'internal_error'))
@@ -57,9 +60,9 @@ _NOT_JOURNALED = """
 
 def check_orders(report: Report) -> None:
     """Every order was brought in by one command of its market and account, and waits, rests or has ended as that says."""
-    check = "every order is in the journal once"
-    ((last,),) = rows("SELECT COALESCE(max(id), 0) FROM orders")
-    for low, high in id_ranges(last, ORDERS_A_READ):
+    check = JOURNALED
+    report.count(check)
+    for low, high in id_ranges("orders", size=ORDERS_A_READ):
         for order_id, status, commands, pending in rows(_NOT_JOURNALED, low, high):
             report.differ(
                 check, f"order {order_id}", f"is {status}, with {commands} commands, {pending} of them pending"
@@ -67,4 +70,4 @@ def check_orders(report: Report) -> None:
         report.count(check, orders=rows_between("orders", low, high))
 
 
-CHECKS = (check_holds, check_orders)
+CHECKS = {HOLDS: check_holds, JOURNALED: check_orders}

@@ -7,7 +7,7 @@ Beside the engine, which knows no money, stands what settlement must know of eac
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -97,11 +97,11 @@ _ROW = (*OrderRow._fields[:-1], "account__user_id")
 
 
 class StoredBook(NamedTuple):
-    """A market, its state and its last hash, and the orders that rest in priority order, as the database has them."""
+    """A market, its state and its last hash, and the columns of an OrderRow of each order that rests, in priority order."""
 
     market: Market
     last_hash: bytes
-    orders: list[OrderRow]
+    orders: list[tuple[Any, ...]]
 
 
 def rebuild(market_id: int) -> MarketBook:
@@ -120,7 +120,7 @@ def read_stored(market_id: int) -> StoredBook:
         .order_by("priority_sequence", "priority_ordinal")
         .values_list(*_ROW)
     )
-    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, [OrderRow(*row) for row in rows])
+    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, list(rows))
 
 
 def build(stored: StoredBook) -> MarketBook:
@@ -133,7 +133,8 @@ def build(stored: StoredBook) -> MarketBook:
         last_hash=stored.last_hash,
         last_price=None if state.last_price is None else rules.ticks(state.last_price),
     )
-    for row in stored.orders:
+    for columns in stored.orders:
+        row = OrderRow(*columns)
         live = live_order_of_row(row, rules)
         book.live[live.order_id] = live
         assert live.quantity is not None

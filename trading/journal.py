@@ -51,7 +51,7 @@ class TakenCommand(NamedTuple):
         """Encode the command and its events as the batch hash covers them."""
         row = self.pending
         # As the journal has it, and not as it was understood: that leaves nothing out that a third party would see there.
-        payload = _payload_as_stored(row)
+        payload = json_or_text(row.payload_text)
         return _encoder.encode([self.sequence, row.kind, row.order_id, row.account_id, payload, self.events]) + b"\n"
 
 
@@ -91,12 +91,12 @@ def failed_command(row: PendingCommand, sequence: int, failure: str) -> TakenCom
     return TakenCommand(row, sequence, None, [(INTERNAL_ERROR_TAG, failure)])
 
 
-def _payload_as_stored(row: PendingCommand) -> Any:
-    """Return a payload's JSON value, or its text where it holds a number too long for a parser."""
+def json_or_text(text: str) -> Any:
+    """Return the value of JSON, or its text where it holds a number too long for a parser."""
     try:
-        return msgspec.json.decode(row.payload_text)
+        return msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return row.payload_text
+        return text
 
 
 def chain(previous: bytes, lines: Iterable[bytes]) -> bytes:

@@ -117,5 +117,5 @@ def _close(replay: Replay, line: BatchLine) -> None:
 def _decoded(line: bytes, wanted: Any) -> Any:
     try:
         return msgspec.json.decode(line, type=wanted)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise JournalBroken(f"this is not a line of a journal: {error}") from error

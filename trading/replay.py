@@ -37,13 +37,15 @@ class Replay:
         self.hash = FIRST_HASH
         self._batch: list[TakenCommand] = []
 
-    def take(self, row: PendingCommand, sequence: int, kept: Sequence[Any]) -> TakenCommand:
+    def take(self, row: PendingCommand, sequence: int, kept: Any) -> TakenCommand:
         """Carry out the next command, whose events are kept as JSON arrays; one that failed then is skipped.
 
         Raises JournalBroken where its sequence is not the next, or what comes of it is not what is kept.
         """
         if sequence != self.sequence + 1:
             raise JournalBroken(f"sequence {self.sequence + 1} is missing: the next one is {sequence}")
+        if not (isinstance(kept, list) and all(isinstance(event, list) for event in kept)):
+            raise JournalBroken(f"sequence {sequence} has events that are no list of lists")
         taken = self._failed(row, sequence, kept) or self._taken(row, sequence, kept)
         self._batch.append(taken)
         self.sequence = sequence

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from orders.models import Order
-from trading.journal import PendingCommand
+from trading.journal import PendingCommand, json_or_text
 from trading.models import Prevention, Trade
 
 
@@ -238,14 +238,14 @@ def _orders_in(event: Sequence[Any]) -> Sequence[int]:
 
 
 class JournalBatch(NamedTuple):
-    """A batch with its commands, each with its sequence and its events as JSON arrays."""
+    """A batch with its commands, each with its sequence and its events as JSON arrays, or as text if that is no JSON."""
 
     first_sequence: int
     last_sequence: int
     engine_version: int
     trades: int
     hash: bytes
-    commands: list[tuple[PendingCommand, int, list[list[Any]]]]
+    commands: list[tuple[PendingCommand, int, Any]]
 
 
 _BATCHES = """
@@ -268,9 +268,7 @@ def read_journal(market_id: int, *, after: int = 0, until: int) -> Iterator[Jour
             if not batches:
                 return
             cursor.execute(_COMMANDS, [market_id, after, batches[-1][1]])
-            commands = deque(
-                (PendingCommand(*row[:6]), row[6], msgspec.json.decode(row[7])) for row in cursor.fetchall()
-            )
+            commands = deque((PendingCommand(*row[:6]), row[6], json_or_text(row[7])) for row in cursor.fetchall())
         for first, last, engine_version, trades, digest in batches:
             taken = []
             while commands and commands[0][1] <= last:

@@ -197,6 +197,7 @@ def kill_matching(platform: Platform, random: Random) -> None:
 
 
 def kill_api_worker(platform: Platform, random: Random) -> None:
+    wait_for(lambda: _workers(platform), "the API has workers")
     _kill_and_wait(platform, random, lambda: [random.choice(_workers(platform))], "wsgi")
 
 
@@ -222,18 +223,19 @@ def _kill_and_wait(platform: Platform, random: Random, choose: Callable[[], list
 
 
 def _server(platform: Platform) -> int:
-    wait_for(lambda: _workers(platform), "the API has workers")
+    """Find the API's parent process, once there is one alone: a killed one's workers may outlive it for a moment."""
+    wait_for(lambda: len(_servers(platform)) == 1 and _workers(platform), "the API has workers")
+    return _servers(platform)[0]
+
+
+def _servers(platform: Platform) -> list[int]:
     pids = platform.processes("wsgi")
-    (server,) = (pid for pid in pids if parent_of(pid) not in pids)
-    return server
+    return [pid for pid in pids if parent_of(pid) not in pids]
 
 
 def _workers(platform: Platform) -> list[int]:
-    found: list[int] = []
-    while not found:
-        pids = platform.processes("wsgi")
-        found = [pid for pid in pids if parent_of(pid) in pids]
-    return found
+    pids = platform.processes("wsgi")
+    return [pid for pid in pids if parent_of(pid) in pids]
 
 
 def wait_until_all_are_answered(traders: list[Trader]) -> None:

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from django.db import connection, transaction
 
-from accounts.integrity import Report, rows
+from accounts.integrity import LOWEST_ID, Report, rows
 from accounts.numbers import from_units
-from orders.journal import FEE_RATE_SCALE, NewPayload
+from orders.journal import FEE_RATE_SCALE, NewPayload, read_payload
 from orders.models import Market, MarketState, Order
 from orders.rules import MarketRules, make_rules
-from orders.terms import OPEN_STATUSES, Phase, Side
-from trading.books import LiveOrder, MarketBook, build, read_stored
+from orders.terms import OPEN_STATUSES, CommandKind, Phase, Side
+from trading.books import LiveOrder, MarketBook, build, new_live_order, read_stored
 from trading.engine.engine import Engine
 from trading.journal import FIRST_HASH, TakenCommand, is_new_order
 from trading.reckoning import PreventionRow, Reckoning, TradeRow
@@ -37,13 +38,28 @@ COMMANDS_A_LOOK = 2_000
 
 
 def check_markets(report: Report) -> None:
-    """Check each market's journal, trades, orders and book."""
-    for market in Market.objects.select_related("base", "quote").order_by("id"):
-        _Market(report, make_rules(market)).check()
-    for trade_id, market_id in rows(
-        "SELECT t.id, t.market_id FROM trades t WHERE t.market_id NOT IN (SELECT id FROM markets) LIMIT 100"
-    ):
-        report.differ(TRADES, f"trade {trade_id}", f"is of market {market_id}, which there is not")
+    """Check each market's journal, trades, orders and book, and that nothing is of a market that is not there."""
+    for check in (SEQUENCES, REPLAY, TRADES, ORDERS, BOOK, CROSSED):
+        report.count(check)
+    markets = dict(rows("SELECT id, symbol FROM markets ORDER BY id"))
+    for market_id, symbol in markets.items():
+        with report.surviving(REPLAY, f"{symbol} market"):
+            market = Market.objects.select_related("base", "quote").get(id=market_id)
+            _Market(report, make_rules(market)).check()
+    for table in ("commands", "batches", "trades", "preventions"):
+        for market_id in _markets_of(table):
+            if market_id not in markets:
+                report.differ(SEQUENCES, table, f"has rows of market {market_id}, which is not there")
+
+
+def _markets_of(table: str) -> Iterator[int]:
+    """Read which markets a table has rows of, by one look into its index for each."""
+    market_id = LOWEST_ID
+    while True:
+        ((market_id,),) = rows(f"SELECT min(market_id) FROM {table} WHERE market_id > %s", market_id)  # noqa: S608
+        if market_id is None:
+            return
+        yield market_id
 
 
 class _Market:
@@ -65,10 +81,13 @@ class _Market:
         with one_moment():
             stored = read_stored(market_id)
             resting = rows(_ORDERS + _THAT_REST, market_id)
+            pending = rows(_PENDING, market_id)
+            waiting = rows(_ORDERS + _OF_THESE_IDS, [row[0] for row in pending])
             levels = read_book(market_id, DEPTH_MAX)
             self._look_beyond(stored.market.state.last_sequence)
         rebuilt = build(stored)
         self._check_rebuilt(rebuilt, levels, stored.market.state)
+        self._compare_pending(pending, waiting)
         if followed and self._follow(rebuilt.last_sequence):
             self._compare_orders(self._book.live.values(), resting)
             self._compare_books(rebuilt)
@@ -161,7 +180,7 @@ class _Market:
             self._differ(check, f"{name} of sequence {sequence}, event {ordinal}", f"is missing: {_told(want)}")
 
     def _compare_orders(self, expected: Iterable[LiveOrder], found: Iterable[tuple[Any, ...]]) -> None:
-        wanted = {order.order_id: self._order_columns(order) for order in expected}
+        wanted = {order.order_id: self._order_columns(order, self._asked[order.order_id]) for order in expected}
         self._report.count(ORDERS, orders=len(wanted))
         for row in found:
             want = wanted.pop(row[0], None)
@@ -170,9 +189,26 @@ class _Market:
         for order_id, want in wanted.items():
             self._differ(ORDERS, f"order {order_id}", f"is missing: the replay has {_told(want)}")
 
-    def _order_columns(self, order: LiveOrder) -> tuple[Any, ...]:
-        """Lay an order of the replay out as _ORDERS reads one: what settlement writes, then what intake wrote."""
-        rules, asked = self._rules, self._asked[order.order_id]
+    def _compare_pending(self, pending: Iterable[tuple[Any, ...]], waiting: Iterable[tuple[Any, ...]]) -> None:
+        """See that what has not been taken yet will be taken as the order asks."""
+        orders = {row[0]: row for row in waiting}
+        for order_id, account_id, owner, text in pending:
+            asked = _read_or_none(text)
+            if asked is None:
+                self._differ(ORDERS, f"order {order_id}", f"has a command that cannot be read: {text}")
+                continue
+            want = self._order_columns(new_live_order(order_id, account_id, asked), asked)
+            have = orders.get(order_id)
+            if have != want or owner != asked.owner:
+                detail = (
+                    f"is {_told(have)} of user {owner}, and its command asks for {_told(want)} of user {asked.owner}"
+                )
+                self._differ(ORDERS, f"order {order_id}", detail)
+            self._report.count(ORDERS, pending=1)
+
+    def _order_columns(self, order: LiveOrder, asked: NewPayload) -> tuple[Any, ...]:
+        """Lay an order out as _ORDERS reads one: what settlement writes, then what intake wrote."""
+        rules = self._rules
         return (
             *order_columns(rules, order),
             rules.market_id,
@@ -230,8 +266,10 @@ class _Market:
             have, want = resting.get(order_id), wanted.get(order_id)
             if have != want:
                 self._differ(BOOK, f"order {order_id}", f"rests as {have} when rebuilt, and in the replay as {want}")
-        if rebuilt.live != replayed.live:
-            self._differ(BOOK, "orders", "are not, when rebuilt, what settlement kept beside the replay")
+        for order_id in rebuilt.live.keys() & replayed.live.keys():
+            if rebuilt.live[order_id] != replayed.live[order_id]:
+                detail = f"is {rebuilt.live[order_id]} when rebuilt, and in the replay {replayed.live[order_id]}"
+                self._differ(BOOK, f"order {order_id}", detail)
         for name, is_now, replays_to in (
             ("phase", rebuilt.engine.phase, replayed.engine.phase),
             ("last price", rebuilt.last_price, replayed.last_price),
@@ -239,6 +277,14 @@ class _Market:
         ):
             if is_now != replays_to:
                 self._differ(REPLAY, name, f"is {is_now}, and the replay has {replays_to}")
+
+
+def _read_or_none(text: str) -> NewPayload | None:
+    try:
+        payload = read_payload(CommandKind.NEW, text)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    return payload if isinstance(payload, NewPayload) else None
 
 
 def _resting(engine: Engine) -> dict[int, tuple[Any, ...]]:
@@ -265,6 +311,10 @@ _ORDERS = """
         priority_ordinal, market_id, account_id, side, order_type, time_in_force, post_only, self_trade_prevention,
         COALESCE(price, protection_price), quote_quantity, maker_fee, taker_fee
     FROM orders
+"""
+_PENDING = """
+    SELECT c.order_id, c.account_id, a.user_id, c.payload::text FROM commands c LEFT JOIN accounts a ON a.id = c.account_id
+    WHERE c.market_id = %s AND c.sequence IS NULL AND c.kind = 'new' AND c.order_id IS NOT NULL
 """
 _THAT_REST = "WHERE market_id = %s AND status IN ('New', 'PartiallyFilled') AND priority_sequence IS NOT NULL"
 _OF_THESE_IDS = "WHERE id = ANY(%s)"
@@ -329,4 +379,4 @@ def _told_one(value: Any) -> str:
     return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
-CHECKS = (check_markets,)
+CHECKS = {REPLAY: check_markets}

@@ -5,9 +5,14 @@ once the trades up to some id are settled, all their transfers are there.
 Whether the trades are right is for journal.py to find out.
 """
 
+from collections import defaultdict
+
 from accounts.integrity import Report, id_ranges, rows, rows_between, settled_id
 
+FILLS = "each order's fills add up"
+TRANSFERS = "transfers are those of their trades"
 ORDERS_A_READ = 2_000
+_PAGE = 1 << 16
 
 _FILLS = """
     SELECT o.id, o.status, o.filled_quantity, o.filled_quote, fills.quantity, fills.quote
@@ -30,9 +35,9 @@ _FILLS = """
 
 def check_fills(report: Report) -> None:
     """Each order has been filled by the sum of its trades, and its status and what remains say so."""
-    check = "each order's fills add up"
-    ((last,),) = rows("SELECT COALESCE(max(id), 0) FROM orders")
-    for low, high in id_ranges(last, ORDERS_A_READ):
+    check = FILLS
+    report.count(check)
+    for low, high in id_ranges("orders", size=ORDERS_A_READ):
         for order_id, status, quantity, quote, traded, traded_quote in rows(_FILLS, low, high):
             detail = f"is {status}, filled {quantity:f} for {quote:f}, and traded {traded:f} for {traded_quote:f}"
             report.differ(check, f"order {order_id}", detail)
@@ -64,16 +69,23 @@ _LEGS = """
                 CASE t.side WHEN 'Buy' THEN t.maker_fee ELSE t.taker_fee END AS seller_fee
             FROM trades t JOIN markets m ON m.id = t.market_id WHERE t.id = f.trade_id
         ) t ON TRUE
-        WHERE f.id > %s AND f.id <= %s AND f.trade_id <= %s
+        WHERE f.kind IN ('trade', 'fee') AND {these}
     ) legs GROUP BY trade_id
 """
+_LEGS_BETWEEN = _LEGS.replace("{these}", "f.id > %s AND f.id <= %s")
+# By the index of the accounts that gave.
+_LEGS_OF = _LEGS.replace(
+    "{these}",
+    """f.trade_id = ANY(%s) AND f.debit_account_id IN (
+        SELECT unnest(ARRAY[maker_account_id, taker_account_id]) FROM trades WHERE id = ANY(%s))""",
+)
 
 
 class _Posted:
-    """Which trades have all their transfers: a bit a trade."""
+    """Which trades have all their transfers: a bit a trade, in pages, since ids have gaps."""
 
-    def __init__(self, last_trade_id: int) -> None:
-        self._whole = bytearray(last_trade_id // 8 + 1)
+    def __init__(self) -> None:
+        self._pages: defaultdict[int, bytearray] = defaultdict(lambda: bytearray(_PAGE // 8))
         self._part: dict[int, int] = {}
 
     def add(self, trade_id: int, legs: int, due: int) -> bool:
@@ -82,35 +94,49 @@ class _Posted:
         if before & legs or self.has(trade_id):
             return False
         if before | legs == due:
-            self._whole[trade_id >> 3] |= 1 << (trade_id & 7)
+            page, bit = divmod(trade_id, _PAGE)
+            self._pages[page][bit >> 3] |= 1 << (bit & 7)
         else:
             self._part[trade_id] = before | legs
         return True
 
     def has(self, trade_id: int) -> bool:
-        return bool(self._whole[trade_id >> 3] >> (trade_id & 7) & 1)
+        page, bit = divmod(trade_id, _PAGE)
+        return page in self._pages and bool(self._pages[page][bit >> 3] >> (bit & 7) & 1)
 
 
 def check_transfers(report: Report) -> None:
-    """Every trade moved base, quote and fees exactly once, and no transfer names a trade that did not bring it about."""
-    check = "transfers are those of their trades"
+    """Every trade moved base, quote and fees exactly once, and no other transfer claims to be of a trade or a fee.
+
+    A correction may name the trade that it is about; it is no part of it.
+    """
+    check = TRANSFERS
+    report.count(check)
     # In this order: what the trades up to here moved is in the transfers up to there.
     last_trade, last_transfer = settled_id("trades"), settled_id("transfers")
-    posted = _Posted(last_trade)
-    for low, high in id_ranges(last_transfer):
-        found = rows(_LEGS, low, high, last_trade)
+    posted = _Posted()
+    for low, high in id_ranges("transfers", last_transfer):
+        found = rows(_LEGS_BETWEEN, low, high)
         for trade_id, legs, total, strange, due, transfer_id, _ in found:
             if strange or due is None:
                 report.differ(check, f"transfer {transfer_id}", f"is none that trade {trade_id} brings about")
             elif legs != total or not posted.add(trade_id, legs, due):
                 report.differ(check, f"transfer {transfer_id}", f"moves again what trade {trade_id} has moved")
         report.count(check, transfers=sum(count for *_, count in found))
-    for low, high in id_ranges(last_trade):
+    for low, high in id_ranges("trades", last_trade):
         found = rows("SELECT id FROM trades WHERE id > %s AND id <= %s", low, high)
-        for (trade_id,) in found:
-            if not posted.has(trade_id):
-                report.differ(check, f"trade {trade_id}", "has not all its transfers")
+        missing = [trade_id for (trade_id,) in found if not posted.has(trade_id)]
+        for trade_id in _still_missing(missing):
+            report.differ(check, f"trade {trade_id}", "has not all its transfers")
         report.count(check, trades=len(found))
 
 
-CHECKS = (check_fills, check_transfers)
+def _still_missing(trade_ids: list[int]) -> list[int]:
+    """Look again, in one statement, for what a commit that took long may have brought behind the sweep."""
+    if not trade_ids:
+        return []
+    whole = {trade_id for trade_id, legs, _, _, due, _, _ in rows(_LEGS_OF, trade_ids, trade_ids) if legs == due}
+    return [trade_id for trade_id in trade_ids if trade_id not in whole]
+
+
+CHECKS = {FILLS: check_fills, TRANSFERS: check_transfers}

@@ -2,19 +2,25 @@
 
 import json
 import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
 from io import StringIO
+from itertools import count
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from accounts import integrity as ledger_integrity
 from accounts.integrity import Report
-from accounts.models import Balance, Transfer
+from accounts.ledger import deposit
+from accounts.models import Account, Asset, Balance, Transfer
 from accounts.tests.builders import make_trader
 from orders import changes, intake
 from orders.models import Command, Order
 from orders.tests.builders import make_market, make_request, place_order
+from trading.integrity import trades as trade_integrity
 from trading.integrity import verify
 from trading.matching import Shard
 from trading.models import Trade
@@ -32,7 +38,7 @@ ok    transfers are those of their trades: 12 transfers, 3 trades
 ok    sequences have no gap: 9 sequences
 ok    the journal replays to the same events and hashes: 9 commands, 4 batches
 ok    the replay's trades are the trades: 3 trades, 1 preventions
-ok    the replay's orders are the orders: 8 orders
+ok    the replay's orders are the orders: 8 orders, 1 pending
 ok    a rebuilt book is that of the open orders: 2 markets, 3 orders
 ok    no book is crossed: 2 markets
 """
@@ -189,7 +195,7 @@ TAMPERINGS = {
         "UPDATE trades SET sequence = 99 WHERE id = {trade}", "sequences have no gap", "BTC/USD trades {trade}",
     ),
     "a trade of no market": (
-        "UPDATE trades SET market_id = 999999 WHERE id = {trade}", "the replay's trades are the trades", "trade {trade}",
+        "UPDATE trades SET market_id = 999999 WHERE id = {trade}", "sequences have no gap", "trades",
     ),
     "a trade's price changed": (
         "UPDATE trades SET price = price + 1, quote_amount = quote_amount + quantity WHERE id = {trade}",
@@ -205,6 +211,72 @@ TAMPERINGS = {
     "a trade without one of its transfers": (
         "DELETE FROM transfers WHERE trade_id = {trade} AND kind = 'fee' AND asset_id = {usd}",
         "transfers are those of their trades", "trade {trade}",
+    ),
+    "a theft in the name of a trade that is not there": (
+        "WITH t AS (INSERT INTO transfers (asset_id, debit_account_id, credit_account_id, amount, kind, trade_id)"
+        " VALUES ({usd}, {maker}, {taker}, 100, 'trade', 1000000000) RETURNING amount)"
+        " UPDATE balances SET available = available + CASE account_id WHEN {taker} THEN amount ELSE -amount END FROM t"
+        " WHERE account_id IN ({taker}, {maker}) AND asset_id = {usd}",
+        "transfers are those of their trades", "transfer {next_transfer}",
+    ),
+    "a deposit hidden below the first id": (
+        "INSERT INTO transfers (id, asset_id, debit_account_id, credit_account_id, amount, kind)"
+        " VALUES (-1, {usd}, 1, {maker}, 100, 'deposit')",
+        "balances are the sums of their transfers", "account {maker} USD",
+    ),
+    "an order hidden below the first id": (
+        "UPDATE orders SET id = -7 WHERE id = {canceled}", "every order is in the journal once", "order -7",
+    ),
+    "a trade far beyond the last": (
+        "UPDATE trades SET id = 4611686018427387904 WHERE id = {trade}",
+        "transfers are those of their trades", "trade 4611686018427387904",
+    ),
+    "an asset deleted": (
+        "DELETE FROM assets WHERE id = {usd}", "the journal replays to the same events and hashes", "BTC/USD market",
+    ),
+    "a market's state deleted": (
+        "DELETE FROM market_states WHERE market_id = {btc}",
+        "the journal replays to the same events and hashes", "BTC/USD market",
+    ),
+    "an order of no market": (
+        "WITH c AS (UPDATE commands SET market_id = 999999 WHERE order_id = {canceled})"
+        " UPDATE orders SET market_id = 999999 WHERE id = {canceled}",
+        "every order is in the journal once", "order {canceled}",
+    ),
+    "a prevention of no market": (
+        "UPDATE preventions SET market_id = 999999", "sequences have no gap", "preventions",
+    ),
+    "a pending command's price changed": (
+        "UPDATE commands SET payload = payload || '{{\"price\": 7777}}' WHERE order_id = {pending}",
+        "the replay's orders are the orders", "BTC/USD order {pending}",
+    ),
+    "a pending command given to another user": (
+        "UPDATE commands SET payload = payload || '{{\"owner\": 999999}}' WHERE order_id = {pending}",
+        "the replay's orders are the orders", "BTC/USD order {pending}",
+    ),
+    "a pending command made unreadable": (
+        "UPDATE commands SET payload = '[]' WHERE order_id = {pending}",
+        "the replay's orders are the orders", "BTC/USD order {pending}",
+    ),
+    "a pending order made larger": (
+        "UPDATE orders SET quantity = 2, remaining_quantity = 2 WHERE id = {pending}",
+        "the replay's orders are the orders", "BTC/USD order {pending}",
+    ),
+    "events that are none": (
+        "UPDATE commands SET events = '5' WHERE order_id = {rests}",
+        "the journal replays to the same events and hashes", "BTC/USD journal",
+    ),
+    "events that no parser reads": (
+        "UPDATE commands SET events = '[[1e400]]' WHERE order_id = {rests}",
+        "the journal replays to the same events and hashes", "BTC/USD journal",
+    ),
+    "a balance that is no number": (
+        "UPDATE balances SET available = 'NaN' WHERE account_id = {maker} AND asset_id = {usd}",
+        "balances are the sums of their transfers", "check",
+    ),
+    "an open order's price that is no number": (
+        "UPDATE orders SET price = 'NaN' WHERE id = {rests}",
+        "the journal replays to the same events and hashes", "BTC/USD market",
     ),
     "a trade settled twice": (
         "INSERT INTO transfers (asset_id, debit_account_id, credit_account_id, amount, kind, trade_id)"
@@ -350,40 +422,82 @@ def test_failed_command_about_an_order_that_lives_changes_nothing_of_it(scene):
 
 def test_check_follows_an_exchange_that_trades(monkeypatch):
     make_market(maker_fee="0.001", taker_fee="0.002")
-    accounts = [make_trader(funds={"BTC": "1000", "USD": "100000"}) for _ in range(3)]
+    make_market("ETH/USD", shard=1, taker_fee="0.001")
+    accounts = [make_trader(funds={"BTC": "1000", "ETH": "1000", "USD": "100000"}) for _ in range(3)]
+    usd = Asset.objects.get(code="USD")
     monkeypatch.setattr(ledger_integrity, "RANGE", 7)
     over = threading.Event()
 
-    def trade() -> None:
-        for n in range(10_000):
-            if over.is_set():
-                break
-            sides = ("Buy", "Sell")
+    def trade(number: int) -> None:
+        for symbol in ("BTC/USD", "ETH/USD"):
             for account in accounts:
-                request = make_request(side=sides[n % 2], price=str(100 + n % 3), quantity="0.1")
+                request = make_request(
+                    symbol=symbol, side=("Buy", "Sell")[number % 2], price=str(100 + number % 3), quantity="0.1"
+                )
                 intake.place(account.id, [request])
-            if n % 5 == 0:
-                changes.cancel_all(accounts[n % 3].id)
-        connection.close()
+        if number % 5 == 0:
+            changes.cancel_all(accounts[number % 3].id)
 
-    def work() -> None:
-        Shard(0).run(seconds=60, should_stop=over.is_set)
-        connection.close()
-
-    threads = [threading.Thread(target=trade), threading.Thread(target=work)]
-    for thread in threads:
-        thread.start()
+    shards = [Shard(0), Shard(1)]
+    rivals = [
+        Rival(over, trade),
+        Rival(over, lambda number: deposit(account=accounts[number % 3], asset=usd, amount=Decimal(1))),
+        *(Rival(over, lambda _, shard=shard: shard.run(seconds=1, should_stop=over.is_set)) for shard in shards),
+    ]
     try:
-        found = [differences() for _ in range(8)]
+        traded, found = [], []
+        while len(traded) < 6:
+            before = Trade.objects.count()
+            while Trade.objects.count() < before + 10:
+                assert not any(rival.failure for rival in rivals)
+            found += differences()
+            traded.append(Trade.objects.count() - before)
     finally:
         over.set()
-        for thread in threads:
-            thread.join()
+        for rival in rivals:
+            rival.join()
 
-    assert found == [[]] * 8
-    assert Trade.objects.count() > 0
-    match()
+    assert (found, [rival.failure for rival in rivals]) == ([], [None] * 4)
+    assert min(traded) >= 10
+    match(0)
+    match(1)
     assert differences() == []
+
+
+class Rival(threading.Thread):
+    """Does something again and again beside the test, until it is over; keeps the error that ended it."""
+
+    def __init__(self, over: threading.Event, step: Callable[[int], object]) -> None:
+        super().__init__()
+        self.failure: Exception | None = None
+        self._over = over
+        self._step = step
+        self.start()
+
+    def run(self) -> None:
+        try:
+            for number in count():
+                if self._over.is_set():
+                    break
+                self._step(number)
+        except Exception as error:  # noqa: BLE001  the test tells it
+            self.failure = error
+        finally:
+            connection.close()
+
+
+def start(work: Callable[[], None]) -> threading.Thread:
+    """Run something beside the test, on a connection of its own."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
 
 
 def test_sweep_that_misses_a_late_commit_looks_again_before_it_reports(scene, monkeypatch):
@@ -415,8 +529,33 @@ def test_sweep_that_misses_a_late_commit_looks_again_before_it_reports(scene, mo
     assert balance.available > 1000
 
 
-def test_transaction_in_flight_is_waited_for_but_not_for_ever(monkeypatch):
-    make_trader(funds={"USD": "1"})
+def test_transaction_in_flight_is_waited_for(scene):
+    """One that has taken a lower id and not committed yet: what it brings is there once the mark is said."""
+    (lower,) = rows_of("SELECT nextval('transfers_id_seq')")
+    began = threading.Event()
+
+    def commit_late() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO transfers (id, asset_id, debit_account_id, credit_account_id, amount, kind)"
+                " VALUES (%s, %s, 1, %s, 1, 'deposit')",
+                [lower, facts()["usd"], scene["maker"]],
+            )
+            began.set()
+            time.sleep(0.3)
+
+    thread = start(commit_late)
+    began.wait(10)
+    deposit(account=Account.objects.get(id=scene["taker"]), asset=Asset.objects.get(code="USD"), amount=Decimal(1))
+
+    mark = ledger_integrity.settled_id("transfers")
+
+    assert mark > lower
+    assert Transfer.objects.filter(id=lower).exists()
+    thread.join()
+
+
+def test_transaction_in_flight_is_not_waited_for_for_ever(scene, monkeypatch):
     monkeypatch.setattr(ledger_integrity, "SETTLED_WITHIN_SECONDS", 0.1)
     began, done = threading.Event(), threading.Event()
 
@@ -425,16 +564,54 @@ def test_transaction_in_flight_is_waited_for_but_not_for_ever(monkeypatch):
             cursor.execute("SELECT pg_current_xact_id()")
             began.set()
             done.wait(10)
-        connection.close()
 
-    thread = threading.Thread(target=stay)
-    thread.start()
+    thread = start(stay)
     began.wait(10)
     try:
         assert ledger_integrity.settled_id("transfers") == Transfer.objects.latest("id").id
     finally:
         done.set()
         thread.join()
+
+
+def test_trade_whose_commit_takes_longer_than_the_check_waits_is_looked_for_again(scene, monkeypatch):
+    """The sweep passes by its transfers; once it looks again, they are there."""
+    late = Trade.objects.earliest("id").id
+    sweep = trade_integrity.rows
+
+    def miss_them(statement: str, *parameters: object) -> list[tuple]:
+        found = sweep(statement, *parameters)
+        return [row for row in found if row[0] != late] if statement == trade_integrity._LEGS_BETWEEN else found
+
+    monkeypatch.setattr(trade_integrity, "rows", miss_them)
+
+    assert differences() == []
+
+
+def test_what_cannot_be_checked_to_the_end_keeps_no_other_market_from_being_checked(scene):
+    tamper("DELETE FROM market_states WHERE market_id = %s", facts()["btc"])
+    tamper("UPDATE market_states SET last_price = 5 WHERE market_id = %s", facts()["eth"])
+
+    assert differences() == [
+        ("the journal replays to the same events and hashes", "BTC/USD market"),
+        ("the journal replays to the same events and hashes", "ETH/USD last price"),
+    ]
+
+
+def test_database_that_is_away_ends_the_check(monkeypatch):
+    def lost(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(ledger_integrity, "rows", lost)
+    with pytest.raises(OperationalError):
+        differences()
+
+
+def test_of_many_differences_a_thousand_a_check_are_kept_and_all_are_counted():
+    report = Report()
+    for number in range(1_500):
+        report.differ("check", f"row {number}", "differs")
+    assert (len(report.differences), report.found["check"]) == (1_000, 1_500)
 
 
 def test_progress_is_drawn_on_a_terminal_and_nowhere_else(scene):
@@ -455,6 +632,12 @@ def corrupt(order_id: int, **payload: object) -> None:
     tamper("UPDATE commands SET payload = payload || %s::jsonb WHERE order_id = %s", json.dumps(payload), order_id)
 
 
+def rows_of(statement: str) -> tuple:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()
+
+
 def facts() -> dict[str, int]:
     """Look up the ids that tamperings name."""
     with connection.cursor() as cursor:
@@ -463,7 +646,8 @@ def facts() -> dict[str, int]:
             SELECT (SELECT id FROM assets WHERE code = 'USD') AS usd, (SELECT id FROM markets WHERE symbol = 'BTC/USD') AS btc,
                 (SELECT id FROM markets WHERE symbol = 'ETH/USD') AS eth, (SELECT min(id) FROM trades) AS trade,
                 (SELECT min(id) FROM transfers WHERE kind = 'fee') AS fee,
-                (SELECT max(id) + 4 FROM transfers) AS last_transfer_and_4,
+                (SELECT last_value + 4 FROM transfers_id_seq) AS last_transfer_and_4,
+                (SELECT last_value + 1 FROM transfers_id_seq) AS next_transfer,
                 (SELECT b.id FROM batches b JOIN markets m ON m.id = b.market_id WHERE symbol = 'ETH/USD') AS eth_batch,
                 (SELECT c.id FROM commands c JOIN markets m ON m.id = c.market_id WHERE symbol = 'ETH/USD') AS other_command
             """

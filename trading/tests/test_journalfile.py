@@ -133,6 +133,29 @@ def test_journal_of_a_market_that_is_not_there_is_refused_and_no_file_made(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.django_db
+def test_folder_that_is_not_there_is_named(tmp_path):
+    make_market()
+    with pytest.raises(CommandError, match=r"absent/file\.part: No such file or directory"):
+        call_command("export_journal", "BTC/USD", str(tmp_path / "absent" / "file"))
+
+
+def test_journal_whose_batches_end_too_early_is_not_exported(exported):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("DELETE FROM batches WHERE last_sequence = 6")
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    before = exported.read_bytes()
+
+    with pytest.raises(
+        CommandError, match="The journal of BTC/USD goes to 6, and its batches to 4: see verify_integrity"
+    ):
+        call_command("export_journal", "BTC/USD", str(exported))
+
+    assert exported.read_bytes() == before
+    assert [path.name for path in exported.parent.iterdir()] == [exported.name]
+
+
 def test_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CommandError, match="absent: No such file or directory"):
         call_command("replay_journal", str(tmp_path / "absent"))
@@ -169,6 +192,9 @@ def with_event(line: bytes, *event: object) -> bytes:
         (lambda lines: lines[1:], "line 1: this is not a line of a journal"),
         (lambda lines: [edited(lines[0], journal=2), *lines[1:]], "line 1: this is format 2, and format 1 can be read"),
         (lambda lines: [lines[0], b"nonsense\n", *lines[1:]], "line 2: this is not a line of a journal"),
+        (lambda lines: [lines[0], b'[1,"\xff"]\n', *lines[1:]], "line 2: this is not a line of a journal"),
+        (lambda lines: [lines[0], b"[" * 100_000 + b"\n", *lines[1:]], "line 2: this is not a line of a journal"),
+        (lambda lines: [lines[0], b'[1,"new",1,1,{},[5]]\n', *lines[1:]], "line 2: this is not a line of a journal"),
         (lambda lines: [lines[0], b"\n", *lines[1:]], "line 2: this is not a line of a journal"),
         (lambda lines: [*lines[:1], *lines[2:]], "line 2: sequence 1 is missing: the next one is 2"),
         (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "line 2: sequence 1 is missing: the next one is 2"),

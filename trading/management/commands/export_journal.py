@@ -2,11 +2,13 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from django.core.management.base import CommandError
 
 from accounts.management.operating import OperatorCommand
 from orders.models import MarketState
-from orders.rules import rules_of_symbol
+from orders.rules import MarketRules, rules_of_symbol
 from trading.journal import TakenCommand
 from trading.journalfile import BatchLine, EndLine, Header, write_line
 from trading.selectors import read_journal
@@ -23,28 +25,41 @@ class Command(OperatorCommand):
         rules = rules_of_symbol(market)
         last = MarketState.objects.values_list("last_sequence", flat=True).get(market_id=rules.market_id)
         part = file.with_name(file.name + ".part")
-        with part.open("wb") as output:
-            header = Header(
-                market=rules.symbol,
-                base=rules.base,
-                quote=rules.quote,
-                tick_size=f"{rules.price(1):.{rules.price_decimals}f}",
-                lot_size=f"{rules.quantity(1):.{rules.quantity_decimals}f}",
-            )
-            write_line(output, header)
-            for batch in read_journal(rules.market_id, until=last):
-                for row, sequence, events in batch.commands:
-                    output.write(TakenCommand(row, sequence, None, events).line())
-                write_line(
-                    output,
-                    BatchLine(
-                        batch=(batch.first_sequence, batch.last_sequence),
-                        engine_version=batch.engine_version,
-                        trades=batch.trades,
-                        hash=batch.hash.hex(),
-                    ),
-                )
-            write_line(output, EndLine(last))
-        # A file of that name is whole, or is not there.
-        part.replace(file)
+        try:
+            with part.open("wb") as output:
+                _write(output, rules, last)
+            # A file of that name is whole, or is not there.
+            part.replace(file)
+        except OSError as error:
+            raise CommandError(f"{error.filename or file}: {error.strerror}") from error
+        finally:
+            part.unlink(missing_ok=True)
         self.stdout.write(f"Wrote {last} commands of {rules.symbol} to {file}.")
+
+
+def _write(output: BinaryIO, rules: MarketRules, last: int) -> None:
+    """Write a market's journal up to a sequence. Raises CommandError where it has no batch that ends with it."""
+    header = Header(
+        market=rules.symbol,
+        base=rules.base,
+        quote=rules.quote,
+        tick_size=f"{rules.tick_size:.{rules.price_decimals}f}",
+        lot_size=f"{rules.lot_size:.{rules.quantity_decimals}f}",
+    )
+    write_line(output, header)
+    written = 0
+    for batch in read_journal(rules.market_id, until=last):
+        for row, sequence, events in batch.commands:
+            output.write(TakenCommand(row, sequence, None, events).line())
+        line = BatchLine(
+            batch=(batch.first_sequence, batch.last_sequence),
+            engine_version=batch.engine_version,
+            trades=batch.trades,
+            hash=batch.hash.hex(),
+        )
+        write_line(output, line)
+        written = batch.last_sequence
+    if written != last:
+        message = f"The journal of {rules.symbol} goes to {last}, and its batches to {written}: see verify_integrity."
+        raise CommandError(message)
+    write_line(output, EndLine(last))

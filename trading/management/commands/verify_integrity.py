@@ -46,7 +46,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--rows", type=int, default=100, help="print so many rows a check at most (100)")
+        parser.add_argument(
+            "--rows", type=int, default=100, help="print so many rows a check at most (100; 1,000 are kept)"
+        )
 
     def handle(self, *args: Any, rows: int, **options: Any) -> None:
         began = time.monotonic()
@@ -54,19 +56,18 @@ class Command(BaseCommand):
         report = Report(bar.show)
         verify(report)
         bar.clear()
-        wrong = {difference.check for difference in report.differences}
         for check, units in report.counts.items():
             counted = ", ".join(f"{number:,} {unit.replace('_', ' ')}" for unit, number in units.items())
-            self.stdout.write(f"{'WRONG' if check in wrong else 'ok':6}{check}: {counted}")
+            self.stdout.write(f"{'WRONG' if report.found[check] else 'ok':6}{check}: {counted or 'nothing'}")
         self.stdout.write(f"seconds: {time.monotonic() - began:.1f}")
         if report.differences:
             raise CommandError(self._told(report, rows))
 
     def _told(self, report: Report, limit: int) -> str:
         lines = []
-        for check in dict.fromkeys(difference.check for difference in report.differences):
-            found = [difference for difference in report.differences if difference.check == check]
-            lines += [f"{check}: {difference.row} {difference.detail}" for difference in found[:limit]]
-            if len(found) > limit:
-                lines.append(f"{check}: {len(found) - limit:,} more")
-        return "\n".join([*lines, f"{len(report.differences):,} differences"])
+        for check, number in report.found.items():
+            kept = [difference for difference in report.differences if difference.check == check][:limit]
+            lines += [f"{check}: {difference.row} {difference.detail}" for difference in kept]
+            if number > len(kept):
+                lines.append(f"{check}: {number - len(kept):,} more")
+        return "\n".join([*lines, f"{report.found.total():,} differences"])
