@@ -37,6 +37,14 @@ class AmountField(models.DecimalField):
         super().__init__(*args, **kwargs)
 
 
+def numbers(*fields: str) -> Q:
+    """Build the condition of a CHECK constraint that keeps NaN out of amounts; PostgreSQL takes it for the greatest number."""
+    condition = Q()
+    for field in fields:
+        condition &= Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": AMOUNT_LIMIT})
+    return condition
+
+
 def one_of(field: str, values: Any) -> Q:
     """Build the condition of a CHECK constraint that allows just these values."""
     return Q(**{f"{field}__in": [str(value) for value in values]})
@@ -167,6 +175,7 @@ class Balance(models.Model):
                 name="balances_available_not_negative", condition=Q(available__gte=0) | Q(account_id=OUTSIDE_WORLD_ID)
             ),
             models.CheckConstraint(name="balances_held_not_negative", condition=Q(held__gte=0)),
+            models.CheckConstraint(name="balances_numbers", condition=numbers("available", "held")),
             models.CheckConstraint(
                 name="balances_outside_world_owes",
                 condition=~Q(account_id=OUTSIDE_WORLD_ID) | Q(available__lte=0, held=0),
@@ -216,6 +225,7 @@ class Transfer(models.Model):
         ]
         constraints = [
             models.CheckConstraint(name="transfers_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="transfers_number", condition=numbers("amount")),
             models.CheckConstraint(name="transfers_two_accounts", condition=~Q(debit_account=F("credit_account"))),
             models.CheckConstraint(name="transfers_kind", condition=one_of("kind", TransferKind.values)),
             models.CheckConstraint(

@@ -16,7 +16,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from accounts.models import Account, AmountField, Asset, one_of
+from accounts.models import Account, AmountField, Asset, numbers, one_of
 from accounts.numbers import EXACT, decimals_of
 from orders.terms import (
     OPEN_STATUSES,
@@ -333,6 +333,19 @@ class Order(models.Model):
                 condition=OPEN | (Q(held_amount=0) & (Q(remaining_quantity__isnull=True) | Q(remaining_quantity=0))),
             ),
             models.CheckConstraint(name="orders_held_not_negative", condition=Q(held_amount__gte=0)),
+            models.CheckConstraint(
+                name="orders_numbers",
+                condition=numbers(
+                    "price",
+                    "protection_price",
+                    "quantity",
+                    "quote_quantity",
+                    "filled_quantity",
+                    "filled_quote",
+                    "remaining_quantity",
+                    "held_amount",
+                ),
+            ),
             models.CheckConstraint(
                 name="orders_status_says_filled",
                 condition=Q(status__in=["New", "Rejected"], filled_quantity=0, filled_quote=0)

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.lookups import Exact
 
-from accounts.models import Account, AmountField, one_of
+from accounts.models import Account, AmountField, numbers, one_of
 from orders.models import Market, Order, choices
 from orders.terms import SelfTradePrevention, Side
 
@@ -49,6 +49,10 @@ class Trade(models.Model):
             models.Index(name="trades_taker", fields=["taker_account", "id"]),
         ]
         constraints = [
+            models.CheckConstraint(
+                name="trades_numbers",
+                condition=numbers("price", "quantity", "quote_amount", "maker_fee", "taker_fee"),
+            ),
             models.UniqueConstraint(name="trades_event", fields=["market", "sequence", "ordinal"]),
             models.CheckConstraint(
                 name="trades_positive", condition=Q(price__gt=0, quantity__gt=0, quote_amount__gt=0)

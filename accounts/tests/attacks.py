@@ -9,6 +9,9 @@ from contextlib import contextmanager
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
+from django.db.models.expressions import RawSQL
+
+NAN = RawSQL("'NaN'::numeric", [])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from django.db import connection
 
 from accounts.ledger import outside_world
 from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, Transfer, User
-from accounts.tests.attacks import refused_by, truncate, unattacked
+from accounts.tests.attacks import NAN, refused_by, truncate, unattacked
 from accounts.tests.builders import make_asset, make_trader, make_user
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,8 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("balances_available_not_negative", lambda: OF_TRADERS.update(available=Decimal("-0.00000001"))),
     ("balances_held_not_negative", lambda: OF_TRADERS.update(held=-1)),
     ("balances_held_not_negative", lambda: Balance.objects.filter(account_id=OUTSIDE_WORLD_ID).update(held=-1)),
+    ("balances_numbers", lambda: OF_TRADERS.update(available=NAN)),
+    ("balances_numbers", lambda: OF_TRADERS.update(held=NAN)),
     ("balances_outside_world_owes", lambda: OF_OUTSIDE.update(available=1)),
     ("balances_outside_world_owes", lambda: OF_OUTSIDE.update(held=1)),
     ("balances_stay", lambda: Balance.objects.all().delete()),
@@ -68,6 +70,7 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("balances_are_not_truncated", lambda: truncate("balances")),
     ("transfers_amount_positive", lambda: _transfer(amount=0)),
     ("transfers_amount_positive", lambda: _transfer(amount=-1)),
+    ("transfers_number", lambda: _transfer(amount=NAN)),
     ("transfers_two_accounts", lambda: _transfer(credit_account=outside_world())),
     ("transfers_kind", lambda: _transfer(kind="gift")),
     ("transfers_trade", lambda: _transfer(kind="deposit", trade_id=1)),

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from accounts.models import Account, Asset
-from accounts.tests.attacks import refused_by, triggers_off, truncate, unattacked
+from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
 from orders.models import Command, FeeRate, Market, MarketState, Order
@@ -208,6 +208,7 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("orders_ended_holds_nothing", lambda: ORDERS.update(**(ENDED | {"held_amount": 1}))),
     ("orders_ended_holds_nothing", lambda: ORDERS.update(**(ENDED | {"remaining_quantity": 1}))),
     ("orders_held_not_negative", lambda: ORDERS.update(held_amount=-1)),
+    ("orders_numbers", lambda: ORDERS.update(held_amount=NAN)),
     ("orders_reason", lambda: ORDERS.update(reason="user_request")),
     ("orders_reason", lambda: ORDERS.update(**(ENDED | {"reason": None}))),
     ("ended_orders_are_final", lambda: _then(lambda: ORDERS.update(**ENDED), lambda: ORDERS.update(status="New"))),

@@ -7,25 +7,34 @@ of that moment. A journal that cannot be followed any further ends its market's 
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from django.db import connection, transaction
 
 from accounts.integrity import LOWEST_ID, Report, rows
-from accounts.numbers import from_units
-from orders.journal import FEE_RATE_SCALE, NewPayload, read_payload
+from orders.journal import NewPayload, read_payload
 from orders.models import Market, MarketState, Order
 from orders.rules import MarketRules, make_rules
-from orders.terms import OPEN_STATUSES, CommandKind, Phase, Side
+from orders.terms import OPEN_STATUSES, CommandKind, Phase
 from trading.books import LiveOrder, MarketBook, build, new_live_order, read_stored
 from trading.engine.engine import Engine
+from trading.integrity.columns import (
+    OF_THESE_IDS,
+    ORDERS_READ,
+    PENDING_READ,
+    PREVENTIONS_READ,
+    THAT_REST,
+    TRADES_READ,
+    asked_order_columns,
+    prevention_columns,
+    told,
+    trade_columns,
+)
 from trading.journal import FIRST_HASH, TakenCommand, is_new_order
-from trading.reckoning import PreventionRow, Reckoning, TradeRow
+from trading.reckoning import Reckoning
 from trading.replay import JournalBroken, Replay
 from trading.selectors import BookSnapshot, read_book, read_journal
-from trading.settlement import order_columns
 
 SEQUENCES = "sequences have no gap"
 REPLAY = "the journal replays to the same events and hashes"
@@ -41,15 +50,14 @@ def check_markets(report: Report) -> None:
     """Check each market's journal, trades, orders and book, and that nothing is of a market that is not there."""
     for check in (SEQUENCES, REPLAY, TRADES, ORDERS, BOOK, CROSSED):
         report.count(check)
-    markets = dict(rows("SELECT id, symbol FROM markets ORDER BY id"))
-    for market_id, symbol in markets.items():
+    for market_id, symbol in rows("SELECT id, symbol FROM markets ORDER BY id"):
         with report.surviving(REPLAY, f"{symbol} market"):
             market = Market.objects.select_related("base", "quote").get(id=market_id)
             _Market(report, make_rules(market)).check()
     for table in ("commands", "batches", "trades", "preventions"):
-        for market_id in _markets_of(table):
-            if market_id not in markets:
-                report.differ(SEQUENCES, table, f"has rows of market {market_id}, which is not there")
+        # In this order: a market that is made meanwhile is there before its rows.
+        for market_id in set(_markets_of(table)) - {market_id for (market_id,) in rows("SELECT id FROM markets")}:
+            report.differ(SEQUENCES, table, f"has rows of market {market_id}, which is not there")
 
 
 def _markets_of(table: str) -> Iterator[int]:
@@ -80,9 +88,9 @@ class _Market:
         followed = self._follow(last)
         with one_moment():
             stored = read_stored(market_id)
-            resting = rows(_ORDERS + _THAT_REST, market_id)
-            pending = rows(_PENDING, market_id)
-            waiting = rows(_ORDERS + _OF_THESE_IDS, [row[0] for row in pending])
+            resting = rows(ORDERS_READ + THAT_REST, market_id)
+            pending = rows(PENDING_READ, market_id)
+            waiting = rows(ORDERS_READ + OF_THESE_IDS, [row[0] for row in pending])
             levels = read_book(market_id, DEPTH_MAX)
             self._look_beyond(stored.market.state.last_sequence)
         rebuilt = build(stored)
@@ -156,13 +164,13 @@ class _Market:
 
     def _compare_rows(self, reckoning: Reckoning, first: int, last: int) -> None:
         market_id = self._rules.market_id
-        trades = rows(_TRADES, market_id, first, last)
-        self._compare_keyed(TRADES, "trade", trades, map(_trade_columns, reckoning.trades))
-        preventions = rows(_PREVENTIONS, market_id, first, last)
-        self._compare_keyed(TRADES, "prevention", preventions, map(_prevention_columns, reckoning.preventions))
+        trades = rows(TRADES_READ, market_id, first, last)
+        self._compare_keyed(TRADES, "trade", trades, map(trade_columns, reckoning.trades))
+        preventions = rows(PREVENTIONS_READ, market_id, first, last)
+        self._compare_keyed(TRADES, "prevention", preventions, map(prevention_columns, reckoning.preventions))
         self._report.count(TRADES, trades=len(trades), preventions=len(preventions))
         ended = [order for _, order in reckoning.touched.values() if order.status not in OPEN_STATUSES]
-        self._compare_orders(ended, rows(_ORDERS + _OF_THESE_IDS, [order.order_id for order in ended]))
+        self._compare_orders(ended, rows(ORDERS_READ + OF_THESE_IDS, [order.order_id for order in ended]))
         for order in ended:
             del self._asked[order.order_id]
 
@@ -175,19 +183,21 @@ class _Market:
             want = wanted.pop(row[:2], None)
             if want != row:
                 where = f"{name} of sequence {row[0]}, event {row[1]}"
-                self._differ(check, where, f"is {_told(row)}, and the replay has {_told(want)}")
+                self._differ(check, where, f"is {told(row)}, and the replay has {told(want)}")
         for (sequence, ordinal), want in wanted.items():
-            self._differ(check, f"{name} of sequence {sequence}, event {ordinal}", f"is missing: {_told(want)}")
+            self._differ(check, f"{name} of sequence {sequence}, event {ordinal}", f"is missing: {told(want)}")
 
     def _compare_orders(self, expected: Iterable[LiveOrder], found: Iterable[tuple[Any, ...]]) -> None:
-        wanted = {order.order_id: self._order_columns(order, self._asked[order.order_id]) for order in expected}
+        wanted = {
+            order.order_id: asked_order_columns(self._rules, order, self._asked[order.order_id]) for order in expected
+        }
         self._report.count(ORDERS, orders=len(wanted))
         for row in found:
             want = wanted.pop(row[0], None)
             if want != row:
-                self._differ(ORDERS, f"order {row[0]}", f"is {_told(row)}, and the replay has {_told(want)}")
+                self._differ(ORDERS, f"order {row[0]}", f"is {told(row)}, and the replay has {told(want)}")
         for order_id, want in wanted.items():
-            self._differ(ORDERS, f"order {order_id}", f"is missing: the replay has {_told(want)}")
+            self._differ(ORDERS, f"order {order_id}", f"is missing: the replay has {told(want)}")
 
     def _compare_pending(self, pending: Iterable[tuple[Any, ...]], waiting: Iterable[tuple[Any, ...]]) -> None:
         """See that what has not been taken yet will be taken as the order asks."""
@@ -197,32 +207,12 @@ class _Market:
             if asked is None:
                 self._differ(ORDERS, f"order {order_id}", f"has a command that cannot be read: {text}")
                 continue
-            want = self._order_columns(new_live_order(order_id, account_id, asked), asked)
+            want = asked_order_columns(self._rules, new_live_order(order_id, account_id, asked), asked)
             have = orders.get(order_id)
             if have != want or owner != asked.owner:
-                detail = (
-                    f"is {_told(have)} of user {owner}, and its command asks for {_told(want)} of user {asked.owner}"
-                )
+                detail = f"is {told(have)} of user {owner}, and its command asks for {told(want)} of user {asked.owner}"
                 self._differ(ORDERS, f"order {order_id}", detail)
             self._report.count(ORDERS, pending=1)
-
-    def _order_columns(self, order: LiveOrder, asked: NewPayload) -> tuple[Any, ...]:
-        """Lay an order out as _ORDERS reads one: what settlement writes, then what intake wrote."""
-        rules = self._rules
-        return (
-            *order_columns(rules, order),
-            rules.market_id,
-            order.account_id,
-            str(order.side),
-            str(asked.type),
-            str(asked.tif),
-            asked.post_only,
-            str(asked.stp),
-            rules.price(order.price),
-            None if asked.budget is None else from_units(asked.held, rules.quote_scale),
-            from_units(order.maker_fee, FEE_RATE_SCALE),
-            from_units(order.taker_fee, FEE_RATE_SCALE),
-        )
 
     # -- what stands at the end -------------------------------------------------------------------
 
@@ -246,13 +236,11 @@ class _Market:
         for side, name, found in ((engine.bids, "bids", levels.bids), (engine.asks, "asks", levels.asks)):
             in_memory = [(rules.price(level.price), rules.quantity(level.total)) for level in side.levels()]
             if in_memory != [tuple(level) for level in found]:
-                self._differ(BOOK, name, f"are {_told(in_memory)} when rebuilt, and {_told(found)} by the open orders")
+                self._differ(BOOK, name, f"are {told(in_memory)} when rebuilt, and {told(found)} by the open orders")
         bid, ask = engine.bids.best(), engine.asks.best()
         best = (None if bid is None else rules.price(bid.price), None if ask is None else rules.price(ask.price))
         if best != (state.best_bid, state.best_ask):
-            self._differ(
-                BOOK, "state", f"says best {_told((state.best_bid, state.best_ask))}, and rebuilt {_told(best)}"
-            )
+            self._differ(BOOK, "state", f"says best {told((state.best_bid, state.best_ask))}, and rebuilt {told(best)}")
         self._report.count(BOOK, markets=1, orders=len(engine.orders))
         if engine.phase is Phase.CONTINUOUS and bid is not None and ask is not None and bid.price >= ask.price:
             self._differ(CROSSED, "book", f"is crossed: bid {best[0]:f}, ask {best[1]:f}")
@@ -304,79 +292,6 @@ def one_moment() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield
-
-
-_ORDERS = """
-    SELECT id, status, reason, quantity, filled_quantity, filled_quote, remaining_quantity, held_amount, priority_sequence,
-        priority_ordinal, market_id, account_id, side, order_type, time_in_force, post_only, self_trade_prevention,
-        COALESCE(price, protection_price), quote_quantity, maker_fee, taker_fee
-    FROM orders
-"""
-_PENDING = """
-    SELECT c.order_id, c.account_id, a.user_id, c.payload::text FROM commands c LEFT JOIN accounts a ON a.id = c.account_id
-    WHERE c.market_id = %s AND c.sequence IS NULL AND c.kind = 'new' AND c.order_id IS NOT NULL
-"""
-_THAT_REST = "WHERE market_id = %s AND status IN ('New', 'PartiallyFilled') AND priority_sequence IS NOT NULL"
-_OF_THESE_IDS = "WHERE id = ANY(%s)"
-_TRADES = """
-    SELECT sequence, ordinal, price, quantity, quote_amount, side, maker_order_id, taker_order_id, maker_account_id,
-        taker_account_id, maker_fee, taker_fee
-    FROM trades WHERE market_id = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, ordinal
-"""
-_PREVENTIONS = """
-    SELECT sequence, ordinal, mode, price, quantity, maker_order_id, taker_order_id, maker_account_id, taker_account_id
-    FROM preventions WHERE market_id = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, ordinal
-"""
-
-
-def _trade_columns(trade: TradeRow) -> tuple[Any, ...]:
-    """Lay a reckoned trade out as _TRADES reads one."""
-    rules, maker, taker = trade.rules, trade.maker, trade.taker
-    bought, sold = rules.base_scale, rules.quote_scale
-    maker_scale, taker_scale = (sold, bought) if trade.taker_side is Side.BUY else (bought, sold)
-    return (
-        trade.sequence,
-        trade.ordinal,
-        rules.price(trade.price),
-        rules.quantity(trade.quantity),
-        from_units(trade.quantity * trade.price * rules.tick_lot_units, rules.quote_scale),
-        str(trade.taker_side),
-        maker.order_id,
-        taker.order_id,
-        maker.account_id,
-        taker.account_id,
-        from_units(trade.maker_fee, maker_scale),
-        from_units(trade.taker_fee, taker_scale),
-    )
-
-
-def _prevention_columns(prevention: PreventionRow) -> tuple[Any, ...]:
-    """Lay a reckoned prevention out as _PREVENTIONS reads one."""
-    rules, sequence, ordinal, event, maker, taker = prevention
-    return (
-        sequence,
-        ordinal,
-        str(event.mode),
-        rules.price(event.price),
-        rules.quantity(event.quantity),
-        maker.order_id,
-        taker.order_id,
-        maker.account_id,
-        taker.account_id,
-    )
-
-
-def _told(values: Iterable[Any] | None) -> str:
-    """Tell a row, its amounts without the zeros that fill their columns."""
-    if values is None:
-        return "none"
-    return "(" + ", ".join(_told_one(value) for value in values) + ")"
-
-
-def _told_one(value: Any) -> str:
-    if isinstance(value, tuple):
-        return _told(value)
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
 CHECKS = {REPLAY: check_markets}

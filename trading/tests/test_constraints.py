@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accounts.tests.attacks import refused_by, triggers_off, truncate, unattacked
+from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
 from trading.models import Batch, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,7 @@ def _past_triggers(**changes: Any) -> None:
 ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("trades_event", lambda: _trade(ordinal=0)),
     *[("trades_positive", lambda name=name: _trade(**{name: 0})) for name in ("price", "quantity", "quote_amount")],
+    *[("trades_numbers", lambda name=name: _trade(**{name: NAN})) for name in ("price", "quantity", "quote_amount")],
     ("trades_quote_amount", lambda: _trade(quote_amount=Decimal("100.000000000000000001"))),
     ("trades_number", lambda: _trade(sequence=0)),
     ("trades_number", lambda: _trade(ordinal=-1)),
