@@ -106,16 +106,17 @@ def rows_between(table: str, low: int, high: int) -> int:
 def settled_id(table: str) -> int:
     """Return an id of an insert-only table below which no row will appear any more; 0 for an empty one.
 
-    Ids commit out of order, so the highest of now counts once every transaction that was in flight has ended. One that goes
-    on for longer than some seconds is not waited for: it can only bring about a second look.
+    Ids commit out of order, so the highest of now counts once every transaction has ended that had a number before this one,
+    since whoever inserts takes a number first and an id after. One that goes on for longer than some seconds is not waited
+    for: it can only bring about a second look.
     """
-    ((last, next_xid),) = rows(
-        f"SELECT COALESCE(max(id), 0), pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM {table}"  # noqa: S608  a name of ours
+    ((last, own_number),) = rows(
+        f"SELECT COALESCE(max(id), 0), pg_current_xact_id()::text::bigint FROM {table}"  # noqa: S608  a name of ours
     )
     deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
     while time.monotonic() < deadline:
         ((oldest,),) = rows("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-        if oldest >= next_xid:
+        if oldest >= own_number:
             break
         time.sleep(0.005)
     return int(last)

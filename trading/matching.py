@@ -53,7 +53,7 @@ _PENDING_BELOW = """
     )
 """
 _SNAPSHOT = """
-    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_current_xact_id()::text::bigint
 """
 
 
@@ -253,8 +253,9 @@ def is_commands_fault(error: BaseException) -> bool:
 class LowWater:
     """The id up to which no pending command can be, so that reads need not pass over what was taken long ago.
 
-    Ids commit out of order. A taken id becomes the mark once every transaction that was in flight then has ended and a
-    later read has come up with nothing left over. `look_below` is the net under it: the mark saves time, nothing more.
+    Ids commit out of order. A taken id becomes the mark once every transaction that had a number then has ended and a
+    later read has come up with nothing left over. (A snapshot's xmax would not do: it is next to the last number that has
+    ended, and some in flight have higher ones.) `look_below` is the net under it: the mark saves time, nothing more.
     """
 
     def __init__(self) -> None:
@@ -274,9 +275,9 @@ class LowWater:
         self._looked_at = now
         with connection.cursor() as cursor:
             cursor.execute(_SNAPSHOT)
-            oldest_in_flight, next_xid = cursor.fetchone()
+            oldest_in_flight, own_xid = cursor.fetchone()
         if self._candidate is None:
-            self._candidate, self._candidate_xid = taken_id, next_xid
+            self._candidate, self._candidate_xid = taken_id, own_xid
         else:
             self._confirmed = oldest_in_flight >= self._candidate_xid
 

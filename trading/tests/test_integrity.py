@@ -4,10 +4,12 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from io import StringIO
 from itertools import count
 
+import psycopg2
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
@@ -21,8 +23,8 @@ from orders import changes, intake
 from orders.models import Command, Order
 from orders.tests.builders import make_market, make_request, place_order
 from trading import integrity
+from trading.integrity import journal, verify
 from trading.integrity import trades as trade_integrity
-from trading.integrity import verify
 from trading.matching import Shard
 from trading.models import Trade
 from trading.tests.builders import match
@@ -55,7 +57,7 @@ def scene() -> dict[str, int]:
     place_order(maker, side="Sell", price="101", quantity="2")
     rests = place_order(maker, side="Sell", price="102", quantity="1")
     match()
-    place_order(taker, price="102", quantity="2.5")
+    crosses = place_order(taker, price="102", quantity="2.5")
     place_order(maker, price="102", quantity="1", time_in_force="IOC")
     partly = place_order(taker, price="99", quantity="2")
     place_order(maker, side="Sell", price="99", quantity="0.5", time_in_force="IOC")
@@ -65,7 +67,14 @@ def scene() -> dict[str, int]:
     other = place_order(taker, symbol="ETH/USD", price="10")
     match()
     pending = place_order(maker, price="1")
-    ids = {"rests": rests, "partly": partly, "canceled": canceled, "other": other, "pending": pending}
+    ids = {
+        "rests": rests,
+        "crosses": crosses,
+        "partly": partly,
+        "canceled": canceled,
+        "other": other,
+        "pending": pending,
+    }
     return {name: order.id for name, order in ids.items()} | {"maker": maker.id, "taker": taker.id}
 
 
@@ -294,6 +303,9 @@ TAMPERINGS = {
     "an open order's price changed": (
         "UPDATE orders SET price = 105 WHERE id = {rests}", "the replay's orders are the orders", "BTC/USD order {rests}",
     ),
+    "an open order's price between two ticks": (
+        "UPDATE orders SET price = 102.005 WHERE id = {rests}", "a rebuilt book is that of the open orders", "BTC/USD asks",
+    ),
     "an open order's place in line changed": (
         "UPDATE orders SET priority_ordinal = 7 WHERE id = {rests}",
         "a rebuilt book is that of the open orders", "BTC/USD order {rests}",
@@ -334,7 +346,7 @@ TAMPERINGS = {
         "the journal replays to the same events and hashes", "BTC/USD journal",
     ),
     "a hold that its order exceeds": (
-        "UPDATE commands SET payload = payload || '{{\"held\": 1}}' WHERE order_id = {rests}",
+        "UPDATE commands SET payload = payload || '{{\"held\": 1}}' WHERE order_id = {crosses}",
         "the journal replays to the same events and hashes", "BTC/USD journal",
     ),
     "a hash changed": (
@@ -497,12 +509,13 @@ def test_sweep_that_misses_a_late_commit_looks_again_before_it_reports(scene, mo
     """A mark that is too high, as where a transaction takes longer than the check waits for it, is no false alarm."""
     monkeypatch.setattr(ledger_integrity, "settled_id", lambda table: Transfer.objects.latest("id").id + 2)
     balance = Balance.objects.get(account_id=scene["maker"], asset__code="USD")
-    moved = ledger_integrity.rows
+    read = ledger_integrity.rows
+    deposited = []
 
     def deposit_behind_the_sweep(statement: str, *parameters: object) -> list[tuple]:
-        found = moved(statement, *parameters)
-        if statement == ledger_integrity._MOVED:
-            with connection.cursor() as cursor:
+        if statement == ledger_integrity._BALANCES and not deposited:
+            deposited.append(True)
+            with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(
                     "INSERT INTO transfers (asset_id, debit_account_id, credit_account_id, amount, kind)"
                     " VALUES (%s, 1, %s, 5, 'deposit')",
@@ -513,7 +526,7 @@ def test_sweep_that_misses_a_late_commit_looks_again_before_it_reports(scene, mo
                     " WHERE asset_id = %s AND account_id IN (1, %s)",
                     [balance.asset_id, balance.account_id],
                 )
-        return found
+        return read(statement, *parameters)
 
     monkeypatch.setattr(ledger_integrity, "rows", deposit_behind_the_sweep)
 
@@ -548,23 +561,60 @@ def test_transaction_in_flight_is_waited_for(scene):
     thread.join()
 
 
+def test_transaction_in_flight_is_waited_for_though_none_after_it_has_ended(scene):
+    """It has the higher number of two, and the lower id; the other one has committed."""
+    lower, higher = (rows_of("SELECT nextval('transfers_id_seq')")[0] for _ in range(2))
+    insert = (
+        "INSERT INTO transfers (id, asset_id, debit_account_id, credit_account_id, amount, kind)"
+        " VALUES (%s, %s, 1, %s, 1, 'deposit')"
+    )
+    of_whom = [facts()["usd"], scene["maker"]]
+    with closing(another_connection()) as first, closing(another_connection()) as second:
+        numbers = []
+        for own in (first, second):
+            with own.cursor() as cursor:
+                cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+                numbers.append(cursor.fetchone()[0])
+        second.cursor().execute(insert, [lower, *of_whom])
+        first.cursor().execute(insert, [higher, *of_whom])
+        first.commit()
+        late = threading.Timer(0.3, second.commit)
+        late.start()
+
+        mark = ledger_integrity.settled_id("transfers")
+
+        assert (numbers, mark) == (sorted(numbers), higher)
+        assert Transfer.objects.filter(id=lower).exists()
+        late.join()
+
+
 def test_transaction_in_flight_is_not_waited_for_for_ever(scene, monkeypatch):
     monkeypatch.setattr(ledger_integrity, "SETTLED_WITHIN_SECONDS", 0.1)
-    began, done = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_current_xact_id()")
-            began.set()
-            done.wait(10)
-
-    thread = start(stay)
-    began.wait(10)
-    try:
+    with closing(another_connection()) as own:
+        own.cursor().execute("SELECT pg_current_xact_id()")
         assert ledger_integrity.settled_id("transfers") == Transfer.objects.latest("id").id
-    finally:
-        done.set()
-        thread.join()
+
+
+def test_journal_longer_than_a_look_is_compared_look_by_look(scene, monkeypatch):
+    monkeypatch.setattr(journal, "COMMANDS_A_LOOK", 1)
+    assert differences() == []
+    tamper("UPDATE orders SET reason = 'mass_cancel' WHERE id = %s", scene["canceled"])
+    assert differences() == [("the replay's orders are the orders", f"BTC/USD order {scene['canceled']}")]
+
+
+def another_connection():
+    parameters = connection.get_connection_params()
+    return psycopg2.connect(
+        **{name: parameters[name] for name in ("host", "port", "user", "password", "dbname") if parameters.get(name)}
+    )
+
+
+def test_trade_settled_twice_is_found_though_a_sweep_ends_between(scene, monkeypatch):
+    monkeypatch.setattr(ledger_integrity, "RANGE", 4)
+    statement, check, row = TAMPERINGS["a trade settled twice"]
+    names = scene | facts()
+    tamper(statement.format(**names))
+    assert (check, row.format(**names)) in differences()
 
 
 def test_trade_whose_commit_takes_longer_than_the_check_waits_is_looked_for_again(scene, monkeypatch):
