@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Generic, TypeVar
+from contextlib import closing, contextmanager
+from typing import Any, Generic, TypeVar
 
+import psycopg2
 from django.db import connection
 
 T = TypeVar("T")
@@ -86,3 +87,19 @@ def running(*loops: Callable[[threading.Event], object]) -> Iterator[None]:
         stop.set()
         for rival in rivals:
             rival.result()
+
+
+def another_connection() -> Any:
+    """Connect to the test's database once more, past Django; for the caller to close."""
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    return psycopg2.connect(**{name: parameters[name] for name in names if parameters.get(name)})
+
+
+@contextmanager
+def two_in_flight() -> Iterator[tuple[Any, Any]]:
+    """Open two transactions, of which the first has the lower number."""
+    with closing(another_connection()) as first, closing(another_connection()) as second:
+        for own in (first, second):
+            own.cursor().execute("SELECT pg_current_xact_id()")
+        yield first, second

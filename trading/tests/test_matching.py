@@ -4,7 +4,6 @@ import threading
 import time
 from decimal import Decimal
 
-import psycopg2
 import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 
@@ -12,6 +11,7 @@ from accounts import ledger
 from accounts.models import Balance
 from accounts.tests.attacks import drop_rule, triggers_off
 from accounts.tests.builders import make_trader
+from accounts.tests.rivals import another_connection, two_in_flight
 from orders import bell, changes, intake
 from orders.models import Command, Market, MarketState, Order
 from orders.terms import Phase
@@ -755,6 +755,24 @@ def test_command_that_commits_late_with_a_low_id_is_not_lost(monkeypatch):
     check_books_and_ledger()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_mark_waits_for_a_transaction_though_none_after_it_has_ended(monkeypatch):
+    monkeypatch.setattr(matching, "LOW_WATER_SECONDS", 0)
+    mark = LowWater()
+    with two_in_flight() as (first, second):
+        first.commit()
+        for taken in (10, 11, 12, 13):
+            mark.advance(taken)
+        mark_while_in_flight = mark.id
+        second.commit()
+
+    deadline = time.monotonic() + 10
+    while not mark.id and time.monotonic() < deadline:  # transactions of other tests count as well
+        mark.advance(14)
+
+    assert (mark_while_in_flight, mark.id) == (0, 10)
+
+
 def test_command_pending_below_the_mark_is_found_by_the_net_under_it():
     make_market()
     account = make_trader(funds={"USD": "1000"})
@@ -832,10 +850,7 @@ def fail_once(monkeypatch, owner, name, error):
 
 def terminate(pid: int) -> None:
     """End another connection to the database, as a failing server would."""
-    parameters = connection.get_connection_params()
-    own = psycopg2.connect(
-        **{name: parameters[name] for name in ("host", "port", "user", "password", "dbname") if parameters.get(name)}
-    )
+    own = another_connection()
     try:
         with own, own.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 2000)", [pid])
