@@ -43,7 +43,6 @@ class Trader:
         self._random = Random(seed)
         self._port = int(platform.ports["API_PORT"])
         self._connection: http.client.HTTPConnection | None = None
-        self._may_be_unavailable = False
         _, tokens = self._ask("POST", "/api/v1/auth/token", {"email": email, "password": PASSWORD})
         self._headers = {"Authorization": f"Bearer {tokens['access']}"}
 
