@@ -1,0 +1,75 @@
+"""Build a little of everything for the integrity check, and tamper with it.
+
+The law: what is built is what services build; what is tampered with goes past every trigger, and touches something.
+What must be found is test_tampering.py's, how the check goes about it test_integrity.py's.
+"""
+
+from django.db import connection, transaction
+
+from accounts.integrity import Report
+from accounts.tests.builders import make_trader
+from orders import changes
+from orders.tests.builders import make_market, place_order
+from trading.integrity import verify
+from trading.tests.builders import match
+
+
+def make_scene() -> dict[str, int]:
+    """Two markets with orders of each fate, trades with fees, a prevention, a halt, and an order that is still pending."""
+    make_market(maker_fee="0.001", taker_fee="0.002")
+    make_market("ETH/USD")
+    maker = make_trader(funds={"BTC": "10", "USD": "1000"})
+    taker = make_trader(funds={"BTC": "10", "USD": "1000"})
+    place_order(maker, side="Sell", price="101", quantity="2")
+    rests = place_order(maker, side="Sell", price="102", quantity="1")
+    match()
+    crosses = place_order(taker, price="102", quantity="2.5")
+    place_order(maker, price="102", quantity="1", time_in_force="IOC")
+    partly = place_order(taker, price="99", quantity="2")
+    place_order(maker, side="Sell", price="99", quantity="0.5", time_in_force="IOC")
+    match()
+    canceled = place_order(taker, price="50")
+    changes.cancel(taker.id, canceled.id)
+    other = place_order(taker, symbol="ETH/USD", price="10")
+    match()
+    pending = place_order(maker, price="1")
+    ids = {
+        "rests": rests,
+        "crosses": crosses,
+        "partly": partly,
+        "canceled": canceled,
+        "other": other,
+        "pending": pending,
+    }
+    return {name: order.id for name, order in ids.items()} | {"maker": maker.id, "taker": taker.id}
+
+
+def differences() -> list[tuple[str, str]]:
+    report = Report()
+    verify(report)
+    return [(difference.check, difference.row) for difference in report.differences]
+
+
+def tamper(statement: str, *parameters: object) -> None:
+    """Change rows behind the back of every trigger."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(statement, parameters)
+        assert cursor.rowcount > 0, "the tampering touched nothing"
+
+
+def facts() -> dict[str, int]:
+    """Look up the ids that tamperings name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT id FROM assets WHERE code = 'USD') AS usd, (SELECT id FROM markets WHERE symbol = 'BTC/USD') AS btc,
+                (SELECT id FROM markets WHERE symbol = 'ETH/USD') AS eth, (SELECT min(id) FROM trades) AS trade,
+                (SELECT min(id) FROM transfers WHERE kind = 'fee') AS fee,
+                (SELECT last_value + 4 FROM transfers_id_seq) AS last_transfer_and_4,
+                (SELECT last_value + 1 FROM transfers_id_seq) AS next_transfer,
+                (SELECT b.id FROM batches b JOIN markets m ON m.id = b.market_id WHERE symbol = 'ETH/USD') AS eth_batch,
+                (SELECT c.id FROM commands c JOIN markets m ON m.id = c.market_id WHERE symbol = 'ETH/USD') AS other_command
+            """
+        )
+        return dict(zip((column.name for column in cursor.description), cursor.fetchone(), strict=True))
