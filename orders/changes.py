@@ -12,8 +12,8 @@ from django.db import connection
 
 from accounts.errors import DomainError, FieldError, refusal
 from orders import bell
-from orders.journal import CancelPayload, PhasePayload, ReducePayload, write_payload
-from orders.models import Command, Market, Order
+from orders.journal import CancelAllPayload, CancelPayload, PhasePayload, ReducePayload, write_payload
+from orders.models import OPEN, Command, Market, Order
 from orders.requests import Amendment
 from orders.rules import check_quantity, current_rules, rules_of_market
 from orders.selectors import own_order
@@ -64,7 +64,7 @@ def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | 
             ],
         )
         rows = cursor.fetchall()
-    _ring_markets(market_id for _, _, market_id in rows)
+    ring_markets(market_id for _, _, market_id in rows)
     command_of = {order_id: command_id for order_id, command_id, _ in rows}
     return [command_of.get(order_id) for _, order_id in requests]
 
@@ -83,24 +83,23 @@ def journal_positions(count: int) -> list[int]:
         return [position for (position,) in cursor.fetchall()]
 
 
-def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:
-    """Ask for the end of all the account's open orders, in one market or in all; returns the commands' ids."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO commands (market_id, kind, order_id, account_id, payload)
-            SELECT market_id, 'cancel', id, account_id, %s::jsonb FROM orders
-            WHERE account_id = %s AND status IN ('New', 'PendingTrigger', 'PartiallyFilled') AND (%s::bigint IS NULL OR market_id = %s)
-            ORDER BY id RETURNING id, market_id
-            """,
-            [write_payload(CancelPayload(Reason.MASS_CANCEL)), account_id, market_id, market_id],
-        )
-        rows = cursor.fetchall()
-    _ring_markets(market_id for _, market_id in rows)
-    return [command_id for command_id, _ in rows]
+def cancel_all(account_id: int, market_id: int | None = None, *, reason: Reason = Reason.MASS_CANCEL) -> list[int]:
+    """Ask for the end of all the account's open orders, in one market or in all; returns the commands' ids, one a market."""
+    open_orders = Order.objects.filter(OPEN, account_id=account_id)
+    if market_id is not None:
+        open_orders = open_orders.filter(market_id=market_id)
+    market_ids = sorted(set(open_orders.values_list("market_id", flat=True)))
+    payload = msgspec.to_builtins(CancelAllPayload(reason))
+    commands = Command.objects.bulk_create(
+        Command(market_id=market_id, kind=CommandKind.CANCEL_ALL, account_id=account_id, payload=payload)
+        for market_id in market_ids
+    )
+    ring_markets(market_ids)
+    return [command.id for command in commands]
 
 
-def _ring_markets(market_ids: Iterable[int]) -> None:
+def ring_markets(market_ids: Iterable[int]) -> None:
+    """Ring for those who match these markets, once the current transaction has committed."""
     for shard in {rules_of_market(market_id).shard for market_id in set(market_ids)}:
         bell.ring_on_commit(shard)
 
@@ -145,9 +144,9 @@ def _ask(order: Order, kind: CommandKind, payload: CancelPayload | ReducePayload
     return command.id
 
 
-def ask_phase(market: Market, phase: Phase, *, reason: str = "", by: str = "") -> int:
-    """Ask for a change of a market's phase; returns the command's id."""
-    payload = PhasePayload(phase, reason, by)
+def ask_phase(market: Market, phase: Phase, *, reason: str = "", by: str = "", direct: bool = False) -> int:
+    """Ask for a change of a market's phase, to Continuous through a call unless directly; returns the command's id."""
+    payload = PhasePayload(phase, reason, by, through_call=phase is Phase.CONTINUOUS and not direct)
     command = Command.objects.create(market_id=market.id, kind=CommandKind.PHASE, payload=msgspec.to_builtins(payload))
     bell.ring_on_commit(market.shard)
     return command.id
