@@ -34,13 +34,8 @@ def own_protection(account_id: int, rules: MarketRules) -> MarketMakerProtection
     return protection
 
 
-def set_protection(
-    account_id: int, rules: MarketRules, window_ms: int, quantity_limit: Decimal
-) -> MarketMakerProtection:
-    """Protect an account in a market, by these limits from now on; one that has tripped stays so until it is reset.
-
-    Raises DomainError for limits that are not whole, or out of range.
-    """
+def check_limits(rules: MarketRules, window_ms: int, quantity_limit: Decimal) -> None:
+    """Raise DomainError for limits that are out of range, or no whole number of lots."""
     if not 1 <= window_ms <= WINDOW_MS_MAX:
         message = f"window_ms must be from 1 to {WINDOW_MS_MAX}."
         raise refusal("invalid_value", "window_ms", message, limit=WINDOW_MS_MAX, value=str(window_ms))
@@ -49,6 +44,16 @@ def set_protection(
         raise refusal(
             "quantity_off_lot", "quantity_limit", message, limit=f"{rules.lot_size:f}", value=f"{quantity_limit:f}"
         )
+
+
+def set_protection(
+    account_id: int, rules: MarketRules, window_ms: int, quantity_limit: Decimal
+) -> MarketMakerProtection:
+    """Protect an account in a market, by these limits from now on; one that has tripped stays so until it is reset.
+
+    Raises DomainError as check_limits() does.
+    """
+    check_limits(rules, window_ms, quantity_limit)
     limits = {"window_ms": window_ms, "quantity_limit": quantity_limit}
     own = MarketMakerProtection.objects.filter(account_id=account_id, market_id=rules.market_id)
     with transaction.atomic():
