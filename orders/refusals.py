@@ -18,7 +18,7 @@ def refusal_of(row: Row, candidate: Candidate) -> DomainError:
     order, rules = candidate.order, candidate.rules
     match row.decision:
         case "account_frozen":
-            return DomainError("account_frozen", "The account is frozen: it places no orders.")
+            return account_frozen()
         case "market_halted":
             return market_halted(row.phase, candidate.phases())
         case "market_maker_protection":
@@ -27,11 +27,7 @@ def refusal_of(row: Row, candidate: Candidate) -> DomainError:
             )
             return refusal("market_maker_protection", "market_maker_protection", message, value=True)
         case "price_out_of_band":
-            assert row.band_low is not None
-            assert row.band_high is not None
-            limit = [f"{EXACT.normalize(edge):f}" for edge in (row.band_low, row.band_high)]
-            message = f"price must be between {limit[0]} and {limit[1]}."
-            return refusal("price_out_of_band", "price", message, limit=limit, value=f"{order.price:f}")
+            return price_out_of_band(row.band_low, row.band_high, order.price)
         case "no_reference_price":
             message = f"{rules.symbol} has no price yet to protect a market order with; place a limit order."
             return refusal("no_reference_price", "order_type", message, value=str(order.order_type))
@@ -60,6 +56,20 @@ def _too_many(decision: str, limit: int | None, open_now: int | None) -> DomainE
     field, what = _LIMITED[decision]
     message = f"The account may have {limit} {what} and has {open_now}."
     return refusal("too_many_open_orders", field, message, limit=limit, value=open_now)
+
+
+def account_frozen() -> DomainError:
+    """Build the refusal of an account that may only cancel."""
+    return DomainError("account_frozen", "The account is frozen: it places no orders.")
+
+
+def price_out_of_band(low: Decimal | None, high: Decimal | None, price: Decimal | None) -> DomainError:
+    """Build the refusal of a limit price too far from the reference price, or a stop's limit from its stop price."""
+    assert low is not None
+    assert high is not None
+    limit = [f"{EXACT.normalize(edge):f}" for edge in (low, high)]
+    message = f"price must be between {limit[0]} and {limit[1]}."
+    return refusal("price_out_of_band", "price", message, limit=limit, value=f"{price:f}")
 
 
 def market_halted(phase: str, phases: Sequence[str]) -> DomainError:

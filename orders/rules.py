@@ -44,7 +44,6 @@ class MarketRules:
     min_quantity: Decimal | None
     max_quantity: Decimal | None
     min_notional: Decimal | None
-    price_band: Decimal | None
     protection_band: Decimal
     volatility_band: Decimal | None
     auction_band: Decimal | None
@@ -135,7 +134,6 @@ def make_rules(market: Market) -> MarketRules:
         min_quantity=market.min_quantity,
         max_quantity=market.max_quantity,
         min_notional=market.min_notional,
-        price_band=market.price_band,
         protection_band=market.protection_band,
         volatility_band=market.volatility_band,
         auction_band=market.auction_band,
