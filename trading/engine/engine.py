@@ -133,7 +133,7 @@ class Engine(Calls):
 
     def _enter(self, sequence: int, order: NewOrder, left: int | None, events: list[Event]) -> None:
         """Match an order that may come in, and put what is left of it where it belongs."""
-        if self.phase is not _CONTINUOUS and self.phase in CALL_PHASES or order.time_in_force is _AUCTION_ONLY:
+        if (self.phase is not _CONTINUOUS and self.phase in CALL_PHASES) or order.time_in_force is _AUCTION_ONLY:
             self._collect(sequence, order, left, order.budget, events)
             return
         opposite = self.asks if order.side is Side.BUY else self.bids
