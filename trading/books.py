@@ -15,7 +15,7 @@ import msgspec
 from django.db import connection
 
 from accounts.numbers import to_units
-from accounts.times import microseconds
+from accounts.times import to_microseconds
 from orders.journal import FEE_RATE_SCALE, NewPayload, RulesPayload
 from orders.models import OPEN, Market, MarketMakerProtection, Order
 from orders.rules import MarketRules, make_rules
@@ -178,9 +178,7 @@ def read_stored(market_id: int) -> StoredBook:
         .order_by("priority_sequence", "priority_ordinal")
         .values_list(*_ROW)
     )
-    return StoredBook(
-        market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, protections, fills
-    )
+    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, protections, fills)
 
 
 def build(stored: StoredBook) -> MarketBook:
@@ -190,10 +188,12 @@ def build(stored: StoredBook) -> MarketBook:
     engine.rules = set_rules(msgspec.convert(state.rules, RulesPayload))
     engine.last_price = _ticks(state.last_price, rules)
     engine.last_auction_price = _ticks(state.last_auction_price, rules)
-    engine.call_ends_at = None if state.call_ends_at is None else microseconds(state.call_ends_at)
+    engine.call_ends_at = None if state.call_ends_at is None else to_microseconds(state.call_ends_at)
     engine.call_extensions = state.call_extensions
     engine.protected = {row.account_id for row in stored.protections if row.tripped_sequence is not None}
-    book = MarketBook(rules, engine, state.last_sequence, stored.last_hash, wanted=rules_for_engine(stored.market, rules))
+    book = MarketBook(
+        rules, engine, state.last_sequence, stored.last_hash, wanted=rules_for_engine(stored.market, rules)
+    )
     book.watch = _watch(stored.protections, stored.flagged_fills, rules)
     for columns in stored.orders:
         row = OrderRow(*columns)
@@ -215,9 +215,7 @@ def rules_for_engine(market: Market, rules: MarketRules) -> RulesPayload:
 def _watch(
     protections: Iterable[MarketMakerProtection], fills: Iterable[tuple[int, Decimal, int]], rules: MarketRules
 ) -> Watch:
-    watch = Watch(
-        {row.account_id: Limit(row.window_ms * 1000, rules.lots(row.quantity_limit)) for row in protections}
-    )
+    watch = Watch({row.account_id: Limit(row.window_ms * 1000, rules.lots(row.quantity_limit)) for row in protections})
     for account_id, quantity, at in fills:
         watch.note(account_id, rules.lots(quantity), at)
     watch.take_over()  # whoever passed a limit then is protected already, or has been reset since
@@ -269,7 +267,7 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
         self_trade_prevention=SelfTradePrevention(row.self_trade_prevention),
         account=live.account_id,
         display=live.display,
-        expires_at=None if row.expires_at is None else microseconds(row.expires_at),
+        expires_at=None if row.expires_at is None else to_microseconds(row.expires_at),
         stop=order_type if order_type in STOP_TYPES else None,
         stop_price=_ticks(row.stop_price, rules),
         trailing_offset=row.trailing_offset,
@@ -282,7 +280,7 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
     visible = left if live.visible is None else live.visible
     order = RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=live.extreme)
     if terms.stop is not None and not awaits:
-        order.terms = as_triggered(order)
+        return RestingOrder(as_triggered(order), visible, *live.priority, hidden=left - visible)
     return order
 
 

@@ -48,12 +48,12 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 
 class PendingCommand(NamedTuple):
-    """A row of the journal that has no sequence yet; one without an id is not in the journal yet either.
+    """A row of the journal that has no sequence yet; one of id 0 is the loop's own, and not in the journal yet either.
 
     `accepted` is when it was accepted, in microseconds since 1970 UTC; 0 where nobody needs it.
     """
 
-    id: int | None
+    id: int
     market_id: int
     kind: str
     order_id: int | None
@@ -99,18 +99,29 @@ def engine_command(row: PendingCommand, payload: Payload) -> Command:
             if row.account_id is None:
                 raise ValueError(f"command {row.id} of kind {row.kind} names no account")
             return Protect(row.account_id, payload.on)
-        case _ if row.order_id is None:
-            raise ValueError(f"command {row.id} of kind {row.kind} names no order")
+        case _:
+            if row.order_id is None:
+                raise ValueError(f"command {row.id} of kind {row.kind} names no order")
+            return _order_command(row.order_id, row.account_id, payload)
+
+
+def _order_command(
+    order_id: int,
+    account_id: int | None,
+    payload: NewPayload | CancelPayload | ReducePayload | AmendPayload | TriggerPayload,
+) -> Command:
+    """Make the engine's command about one order."""
+    match payload:
         case NewPayload():
-            return new_order(row.order_id, row.account_id or 0, payload)
+            return new_order(order_id, account_id or 0, payload)
         case CancelPayload():
-            return Cancel(row.order_id, payload.reason)
+            return Cancel(order_id, payload.reason)
         case ReducePayload():
-            return Reduce(row.order_id, payload.quantity)
+            return Reduce(order_id, payload.quantity)
         case AmendPayload():
-            return Amend(row.order_id, payload.price, payload.quantity, payload.extra)
+            return Amend(order_id, payload.price, payload.quantity, payload.extra)
         case TriggerPayload():  # pragma: no branch  mypy sees that these are all payloads there are
-            return Trigger(row.order_id)
+            return Trigger(order_id)
 
 
 def new_order(order_id: int, account_id: int, payload: NewPayload) -> NewOrder:

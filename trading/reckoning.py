@@ -7,7 +7,7 @@ The engine decided what trades; trading/settlement.py writes what is worked out 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from orders.journal import FEE_RATE_SCALE, AmendPayload, NewPayload
 from orders.rules import MarketRules
@@ -128,8 +128,8 @@ class Reckoning:
             if row.order_id in book.live:
                 raise ValueError(f"command {row.id} brings in order {row.order_id}, which rests already")
             book.live[row.order_id] = new_live_order(row.order_id, row.account_id, taken.payload)
-        for ordinal, event in enumerate(taken.events):
-            self._take(book, taken, ordinal, event)  # type: ignore[arg-type]  what was read back is not settled
+        for ordinal, event in enumerate(cast(Sequence[Event], taken.events)):
+            self._take(book, taken, ordinal, event)
         if isinstance(taken.payload, AmendPayload) and not any(event[0] == "amend" for event in taken.events):
             assert row.account_id is not None
             self._give_back(rules, row.account_id, taken.payload)

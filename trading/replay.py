@@ -69,7 +69,9 @@ class Replay:
                 f"the batch of sequences {first} to {last} is of engine version {engine_version}, and this one knows {known}"
             )
         if self.engine.triggered or self.engine.call_wanted:
-            raise JournalBroken(f"the batch of sequences {first} to {last} ends before what follows from its last command")
+            raise JournalBroken(
+                f"the batch of sequences {first} to {last} ends before what follows from its last command"
+            )
         traded = sum(event[0] == "trade" for taken in batch for event in taken.events)
         if traded != trades:
             raise JournalBroken(f"the batch of sequences {first} to {last} says {trades} trades and has {traded}")

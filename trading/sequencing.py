@@ -72,7 +72,7 @@ class Sequencer:
     ) -> None:
         """Put a command into the journal, and carry it out at once."""
         market_id, text = self._book.rules.market_id, write_payload(payload)
-        self._take(PendingCommand(None, market_id, str(kind), order_id, account_id, text, self._now), payload)
+        self._take(PendingCommand(0, market_id, str(kind), order_id, account_id, text, self._now), payload)
 
     def _take(self, row: PendingCommand, payload: Payload) -> None:
         self._sequence += 1

@@ -15,7 +15,7 @@ from accounts import ledger
 from accounts.ledger import Change, Posting
 from accounts.models import TransferKind
 from accounts.numbers import from_units
-from accounts.times import moment_of
+from accounts.times import from_microseconds
 from orders.journal import write_payload
 from orders.rules import MarketRules
 from orders.terms import CALL_PHASES, Side
@@ -115,11 +115,7 @@ class Settlement(Reckoning):
             FROM unnest(%s::bigint[], %s::bigint[], %s::jsonb[]) AS u (id, sequence, events)
             WHERE c.id = u.id AND c.sequence IS NULL
             """,
-            [
-                (taken.pending.id, taken.sequence, taken.events_text())
-                for taken in self.commands
-                if taken.pending.id is not None
-            ],
+            [(taken.pending.id, taken.sequence, taken.events_text()) for taken in self.commands if taken.pending.id],
         )
 
     def _write_own_commands(self) -> None:
@@ -131,12 +127,12 @@ class Settlement(Reckoning):
                 taken.pending.order_id,
                 taken.pending.account_id,
                 taken.pending.payload_text,
-                moment_of(taken.pending.accepted),
+                from_microseconds(taken.pending.accepted),
                 taken.sequence,
                 taken.events_text(),
             )
             for taken in self.commands
-            if taken.pending.id is None
+            if not taken.pending.id
         ]
         if not rows:
             return
@@ -181,25 +177,9 @@ class Settlement(Reckoning):
                 )
 
     def _write_states(self) -> None:
-        rows: list[tuple[object, ...]] = []
-        for book in self.books:
-            engine, rules = book.engine, book.rules
-            bid, ask = engine.bids.best(), engine.asks.best()
-            rows.append(
-                (
-                    rules.market_id,
-                    str(engine.phase),
-                    book.last_sequence,
-                    _price(engine.last_price, rules),
-                    _price(engine.last_auction_price, rules),
-                    None if bid is None else rules.price(bid.price),
-                    None if ask is None else rules.price(ask.price),
-                    None if engine.call_ends_at is None else moment_of(engine.call_ends_at),
-                    engine.call_extensions,
-                    *_indicative(engine, rules),
-                    write_payload(rules_payload(engine.rules)),
-                )
-            )
+        rows = [
+            (book.rules.market_id, book.last_sequence, *state_columns(book.engine, book.rules)) for book in self.books
+        ]
         _update(
             """
             UPDATE market_states s SET phase = u.phase, last_sequence = u.sequence, last_price = u.last_price,
@@ -207,10 +187,10 @@ class Settlement(Reckoning):
                 call_ends_at = u.call_ends_at, call_extensions = u.extensions, indicative_price = u.indicative_price,
                 indicative_quantity = u.indicative_quantity, indicative_surplus = u.indicative_surplus, rules = u.rules,
                 updated_at = now()
-            FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
-                %s::timestamptz[], %s::int[], %s::numeric[], %s::numeric[], %s::numeric[], %s::jsonb[])
-                AS u (id, phase, sequence, last_price, last_auction_price, bid, ask, call_ends_at, extensions,
-                    indicative_price, indicative_quantity, indicative_surplus, rules)
+            FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::jsonb[], %s::numeric[], %s::numeric[], %s::numeric[],
+                %s::numeric[], %s::timestamptz[], %s::int[], %s::numeric[], %s::numeric[], %s::numeric[])
+                AS u (id, sequence, phase, rules, last_price, last_auction_price, bid, ask, call_ends_at, extensions,
+                    indicative_price, indicative_quantity, indicative_surplus)
             WHERE s.market_id = u.id
             """,
             rows,
@@ -269,6 +249,25 @@ def order_columns(rules: MarketRules, order: LiveOrder) -> tuple[object, ...]:
         order.ended,
         rules.price(order.price),
     )
+
+
+def state_columns(engine: Engine, rules: MarketRules) -> tuple[object, ...]:
+    """Lay out what settlement writes of a market's state: phase, rules and prices; from BEST on, what its orders and its call are."""
+    bid, ask = engine.bids.best(), engine.asks.best()
+    return (
+        str(engine.phase),
+        write_payload(rules_payload(engine.rules)),
+        _price(engine.last_price, rules),
+        _price(engine.last_auction_price, rules),
+        None if bid is None else rules.price(bid.price),
+        None if ask is None else rules.price(ask.price),
+        None if engine.call_ends_at is None else from_microseconds(engine.call_ends_at),
+        engine.call_extensions,
+        *_indicative(engine, rules),
+    )
+
+
+BEST = 4
 
 
 def _price(ticks: int | None, rules: MarketRules) -> Decimal | None:
