@@ -37,3 +37,8 @@ def read_time(field: str, value: Any) -> datetime:
 def to_microseconds(time: datetime) -> int:
     """Turn an aware time into microseconds since 1970 UTC."""
     return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Turn microseconds since 1970 UTC into an aware time."""
+    return _EPOCH + microseconds * _MICROSECOND
