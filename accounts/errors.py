@@ -36,6 +36,7 @@ STATUS_OF_CODE = {
     "market_halted": 422,
     "order_type_not_allowed": 422,
     "too_many_open_orders": 422,
+    "market_maker_protection": 422,
     "rate_limited": 429,
     "internal_error": 500,
     "unavailable": 503,

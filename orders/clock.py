@@ -107,8 +107,8 @@ def fire_dead_men() -> int:
     """Cancel the orders of those who were not heard of in time; returns of how many accounts."""
     due = _rows(_DEAD_MEN, DEAD_MEN_A_RUN)
     for (account_id,) in due:
-        command_ids = changes.cancel_all(account_id, reason=Reason.DEAD_MAN)
-        log.warning("dead_man_switch_fired", account=account_id, markets=len(command_ids))
+        asked = changes.cancel_all(account_id, reason=Reason.DEAD_MAN)
+        log.warning("dead_man_switch_fired", account=account_id, orders=asked.open)
     return len(due)
 
 

@@ -157,7 +157,8 @@ class BookSide:
 
     def remove(self, order: RestingOrder) -> None:
         """Take an order off the book, with all that it hides."""
-        self._hide(order, 0)
+        if order.hidden:
+            self._hide(order, 0)
         self.take(order, order.left)
 
     def show_next(self, order: RestingOrder) -> None:

@@ -54,6 +54,8 @@ from trading.engine.events import (
 from trading.engine.stops import trigger_price, would_trigger
 
 ENGINE_VERSION = 2
+ENGINE_VERSIONS = (1, 2)
+"""Those whose journals this one replays to the same events: version 1 knew no more than limit and market orders."""
 
 _CONTINUOUS, _AUCTION_ONLY = Phase.CONTINUOUS, TimeInForce.AUCTION_ONLY
 
@@ -115,7 +117,7 @@ class Engine(Calls):
             raise ValueError(f"order {command.order_id} is not the next that has triggered")
         self.triggered.popleft()
         stop = self.entering.pop(command.order_id)
-        order = _as_triggered(stop)
+        order = as_triggered(stop)
         refusal = self._refusal(order)
         if refusal is not None:
             return [_ended(order, refusal, stop.left)]
@@ -133,7 +135,7 @@ class Engine(Calls):
 
     def _enter(self, sequence: int, order: NewOrder, left: int | None, events: list[Event]) -> None:
         """Match an order that may come in, and put what is left of it where it belongs."""
-        if order.time_in_force is _AUCTION_ONLY or self.phase in CALL_PHASES:
+        if (self.phase is not _CONTINUOUS and self.phase in CALL_PHASES) or order.time_in_force is _AUCTION_ONLY:
             self._collect(sequence, order, left, order.budget, events)
             return
         opposite = self.asks if order.side is Side.BUY else self.bids
@@ -273,7 +275,7 @@ class Engine(Calls):
     def _rest(self, sequence: int, order: NewOrder, left: int, events: list[Event]) -> None:
         display = order.display
         hidden = 0 if display is None or display >= left else left - display
-        self.restore(RestingOrder(order, left - hidden, sequence, len(events), hidden))
+        self.put_in_book(RestingOrder(order, left - hidden, sequence, len(events), hidden))
         events.append(Rested("rest", order.order_id, order.side, order.price, left))
 
     def _await(self, sequence: int, order: NewOrder, left: int, extreme: int | None, events: list[Event]) -> None:
@@ -283,7 +285,7 @@ class Engine(Calls):
     # -- orders end or change ---------------------------------------------------------------------
 
     def _cancel(self, sequence: int, command: Cancel) -> list[Event]:
-        order = self.find(command.order_id)
+        order = self.orders.get(command.order_id) or self.find(command.order_id)
         return [] if order is None else [self.end(order, command.reason)]
 
     def _cancel_all(self, sequence: int, command: CancelAll) -> list[Event]:
@@ -371,7 +373,7 @@ def _order_type(order: NewOrder) -> OrderType:
     return OrderType.MARKET if order.market else OrderType.LIMIT
 
 
-def _as_triggered(stop: RestingOrder) -> NewOrder:
+def as_triggered(stop: RestingOrder) -> NewOrder:
     """Return what a stop has become: a limit order, or a market order that trades up to its protection price."""
     terms = stop.terms
     price = terms.price

@@ -12,6 +12,7 @@ from itertools import groupby
 from orders.terms import Reason, Side, TimeInForce
 from trading.engine.auction import Interest
 from trading.engine.book import BookSide, RestingOrder, priority
+from trading.engine.commands import NewOrder
 from trading.engine.events import Ended, Event, Trailed, Triggered
 from trading.engine.stops import Stops
 
@@ -32,15 +33,25 @@ class LiveOrders:
     def restore(self, order: RestingOrder) -> None:
         """Put an order where its terms say that it belongs, behind those put there so far."""
         terms = order.terms
+        if terms.stop is None and not terms.market and terms.time_in_force is not TimeInForce.AUCTION_ONLY:
+            self.put_in_book(order)
+            return
         if terms.stop is not None:
             self.stops.add(order)
-        elif terms.market or terms.time_in_force is TimeInForce.AUCTION_ONLY:
-            self.parked[order.order_id] = order
         else:
-            self.side(terms.side).add(order, terms.price)
-            self.orders[order.order_id] = order
+            self.parked[order.order_id] = order
+        self._note_expiry(terms)
+
+    def put_in_book(self, order: RestingOrder) -> None:
+        terms = order.terms
+        (self.bids if terms.side is Side.BUY else self.asks).add(order, terms.price)
+        self.orders[order.order_id] = order
         if terms.expires_at is not None:
-            heappush(self._expiries, (terms.expires_at, order.order_id))
+            self._note_expiry(terms)
+
+    def _note_expiry(self, terms: NewOrder) -> None:
+        if terms.expires_at is not None:
+            heappush(self._expiries, (terms.expires_at, terms.order_id))
 
     def side(self, side: Side) -> BookSide:
         return self.bids if side is Side.BUY else self.asks
@@ -64,11 +75,7 @@ class LiveOrders:
     def take_out(self, order: RestingOrder) -> None:
         """Take an order out of its home."""
         if self.orders.pop(order.order_id, None) is not None:
-            side = self.bids if order.terms.side is Side.BUY else self.asks
-            if order.hidden:
-                side.remove(order)
-            else:
-                side.take(order, order.left)
+            (self.bids if order.terms.side is Side.BUY else self.asks).remove(order)
         elif self.parked.pop(order.order_id, None) is None:
             self.stops.remove(order)
 
