@@ -636,7 +636,7 @@ def test_rule_loosened_behind_the_cache_holds_at_once_for_amendments():
     order = place_order(account, quantity="2")
     Market.objects.filter(id=market.id).update(min_quantity=None)
 
-    changes.reduce(account.id, order.id, Amendment(Decimal("0.5")))
+    changes.amend(account.id, order.id, Amendment(Decimal("0.5")))
 
 
 # -- one round trip, test orders, requests about orders ----------------------------------------------
@@ -719,7 +719,7 @@ def test_nobody_elses_order_can_be_canceled_or_reduced():
     order = place_order(make_trader(funds={"USD": "1000"}))
     other = make_trader()
 
-    for ask in (changes.cancel, lambda *ids: changes.reduce(*ids, Amendment(Decimal("0.5")))):
+    for ask in (changes.cancel, lambda *ids: changes.amend(*ids, Amendment(Decimal("0.5")))):
         with pytest.raises(DomainError) as caught:
             ask(other.id, order.id)
         assert caught.value.code == "not_found"
@@ -750,7 +750,7 @@ def test_reduce_that_breaks_a_rule_is_refused(quantity, code):
     order = place_order(account)
 
     with pytest.raises(DomainError) as caught:
-        changes.reduce(account.id, order.id, Amendment(Decimal(quantity)))
+        changes.amend(account.id, order.id, Amendment(Decimal(quantity)))
 
     assert (caught.value.code, caught.value.errors[0].field) == (code, "quantity")
     assert Command.objects.count() == 1
