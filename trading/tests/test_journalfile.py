@@ -103,7 +103,7 @@ def test_documented_program_of_a_few_lines_finds_the_same_hash(exported, tmp_pat
 
 
 def test_journal_longer_than_a_read_is_exported_whole(exported, monkeypatch, tmp_path):
-    monkeypatch.setattr(selectors, "_COMMANDS_A_READ", 2)
+    monkeypatch.setattr(selectors, "_BATCHES_A_READ", 2)
     again = tmp_path / "again.journal"
 
     call_command("export_journal", "BTC/USD", str(again), stdout=io.StringIO())
