@@ -99,12 +99,13 @@ class TestWhileMatchingRuns:
         assert kill_user(accounts[0].user, **WHY).canceled == 0
 
     def test_an_order_that_was_in_flight_when_entry_was_blocked_ends_too(self, accounts):
-        first, _, _ = accounts
+        first, second, _ = accounts
+        other = make_trader(user=first.user, funds={"USD": "1000"})
         with transaction.atomic():
-            late = place_order(first)
+            late = place_order(other)
             switch = Rival(lambda: kill_user(first.user, **WHY))
-            soon(lambda: Account.objects.get(id=first.id).status == "frozen")
-            soon(lambda: ends(first) == {("Canceled", "kill_switch"), ("New", None)})
+            soon(lambda: Account.objects.get(id=other.id).status == "frozen")
+            soon(lambda: ends(first, second) == {("Canceled", "kill_switch")})
         killed = switch.result()
 
         assert killed.canceled == 5
@@ -121,13 +122,14 @@ class TestWhileMatchingRuns:
 
     def test_one_that_does_not_end_is_said(self, accounts):
         first, second, _ = accounts
+        other = make_trader(user=first.user, funds={"USD": "1000"})
         with transaction.atomic():
-            place_order(first)
+            place_order(other)
             switch = Rival(lambda: kill_user(first.user, timeout=1.5, **WHY))
             with pytest.raises(DomainError, match=r"alice@example.com is frozen, .*Throw the switch again") as stuck:
                 switch.result()
         assert stuck.value.code == "unavailable"
-        assert ends(second) == {("Canceled", "kill_switch")}
+        assert ends(first, second) == {("Canceled", "kill_switch")}
         assert kill_user(first.user, **WHY).canceled == 1
 
     def test_a_market_only_cancels_and_has_no_order(self, accounts, markets):
@@ -148,8 +150,9 @@ class TestWhileMatchingRuns:
         assert cancel_all.payload == {"reason": "kill_switch", "by": "ops@example.com"}
 
     def test_an_order_in_flight_to_a_market_is_gone_too(self, accounts, markets):
+        other = make_trader(funds={"USD": "1000"})
         with transaction.atomic():
-            late = place_order(accounts[0])
+            late = place_order(other)
             switch = Rival(lambda: kill_market(markets[0], **WHY))
             soon(lambda: MarketState.objects.get(market=markets[0]).phase == "CancelOnly")
         assert switch.result().canceled == 3
