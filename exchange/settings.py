@@ -13,7 +13,7 @@ import environ
 import structlog
 
 from exchange import embedded
-from orders.terms import OrderType, SelfTradePrevention
+from orders.terms import OrderType, SelfTradePrevention, Side
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -165,6 +165,7 @@ SPECTACULAR_SETTINGS = {
         "Check": ["ok", "down"],
         "OrderType": [str(term) for term in OrderType],
         "SelfTradePrevention": [str(term) for term in SelfTradePrevention],
+        "SideEnum": [str(term) for term in Side],
     },
 }
 

@@ -6,10 +6,13 @@ from decimal import Decimal
 import pytest
 from rest_framework.test import APIClient
 
+from accounts.errors import DomainError
+from accounts.ledger import deposit
 from accounts.models import Account, AccountStatus
-from accounts.tests.builders import make_client, make_trader
+from accounts.tests.builders import make_asset, make_client, make_trader
 from orders.models import Command, DeadManSwitch, Market, MarketMakerProtection
-from orders.tests.builders import make_market
+from orders.tests.builders import make_market, place_order
+from trading.tests.builders import check_books_and_ledger, match, told
 
 pytestmark = pytest.mark.django_db
 
@@ -178,3 +181,36 @@ def test_nobody_touches_anothers_protection(client, market):
 @pytest.mark.parametrize("query", ["", "?symbol=", "?symbols=BTC/USD"])
 def test_which_one_is_given_up_must_be_said(client, market, query):
     assert client.delete(f"{PROTECTION}{query}").status_code == 400
+
+
+def test_a_protection_trips_refuses_and_is_reset(client, account, market):
+    """From the first fill too many to the first order taken again."""
+    deposit(account=account, asset=make_asset("BTC"), amount=Decimal(100))
+    taker = make_trader(funds={"USD": "10000"})
+    sell = {"side": "Sell", "market_maker_protection": True}
+    client.put(PROTECTION, LIMITS, format="json")
+    filled, left = place_order(account, **sell, quantity="3"), place_order(account, **sell, price="101")
+    other = place_order(account, side="Sell", price="102")
+    match()
+    assert client.get(PROTECTION).json() == {"results": [SHOWN]}
+
+    place_order(taker, quantity="3")
+    match()
+
+    assert told(filled) == "Filled 3 of 3 for 300"
+    assert told(left) == "Canceled 0 of 1 for 0: market_maker_protection"
+    assert told(other) == "New 0 of 1 for 0"
+    assert client.get(PROTECTION).json()["results"][0]["tripped_at"] is not None
+    with pytest.raises(DomainError) as refused:
+        place_order(account, **sell)
+    assert refused.value.code == "market_maker_protection"
+
+    client.post(f"{PROTECTION}/reset", {"symbol": "BTC/USD"}, format="json")
+    match()
+
+    assert client.get(PROTECTION).json() == {"results": [SHOWN]}
+    taken = place_order(account, **sell)
+    match()
+    assert told(taken) == "New 0 of 1 for 0"
+    assert client.delete(f"{PROTECTION}?symbol=BTC/USD").status_code == 204
+    check_books_and_ledger()
