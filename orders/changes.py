@@ -51,7 +51,7 @@ def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | 
                 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
                     WITH ORDINALITY AS u (account_id, order_id, position, n)
                 JOIN orders o ON o.id = u.order_id AND o.account_id = u.account_id
-                WHERE o.status IN ('New', 'PartiallyFilled')
+                WHERE o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
                 ORDER BY u.n
             ) open
             RETURNING order_id, id, market_id
@@ -90,7 +90,7 @@ def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:
             """
             INSERT INTO commands (market_id, kind, order_id, account_id, payload)
             SELECT market_id, 'cancel', id, account_id, %s::jsonb FROM orders
-            WHERE account_id = %s AND status IN ('New', 'PartiallyFilled') AND (%s::bigint IS NULL OR market_id = %s)
+            WHERE account_id = %s AND status IN ('New', 'PendingTrigger', 'PartiallyFilled') AND (%s::bigint IS NULL OR market_id = %s)
             ORDER BY id RETURNING id, market_id
             """,
             [write_payload(CancelPayload(Reason.MASS_CANCEL)), account_id, market_id, market_id],

@@ -1,4 +1,4 @@
-"""Model what may be asked and what was: markets, their rules and state, orders, and the journal.
+"""Model what may be asked and what was: markets, their rules and state, orders, the journal, and what guards an account.
 
 The law: a Command enters with `sequence` empty, which is what makes it pending; the matching loop gives it the market's
 next sequence and its events, once, and from then on nothing changes it (a trigger holds that). An order's columns change
@@ -19,7 +19,11 @@ from django.db.models.functions import Now
 from accounts.models import Account, AmountField, Asset, numbers, one_of
 from accounts.numbers import EXACT, decimals_of
 from orders.terms import (
+    CALL_PHASES,
+    LIMIT_TYPES,
     OPEN_STATUSES,
+    RESTING_TIMES,
+    STOP_TYPES,
     CommandKind,
     OrderStatus,
     OrderType,
@@ -63,10 +67,26 @@ class Market(models.Model):
     protection_band = RateField(
         default=Decimal("0.1"), help_text="How far a market order may trade from the best price."
     )
+    volatility_band = RateField(
+        null=True,
+        blank=True,
+        help_text="0.05: a trade further than 5 % from the reference price begins a call instead.",
+    )
+    auction_band = RateField(
+        null=True,
+        blank=True,
+        help_text="0.1: a call whose price is further than 10 % from the reference price goes on.",
+    )
     reference_price = AmountField(null=True, blank=True, help_text="Used until the market has traded.")
     maker_fee = RateField(default=Decimal(0))
     taker_fee = RateField(default=Decimal(0))
     max_open_orders = models.PositiveIntegerField(null=True, blank=True, help_text="Per account.")
+    max_stop_orders = models.PositiveIntegerField(null=True, blank=True, help_text="Stops that wait, per account.")
+    max_iceberg_orders = models.PositiveIntegerField(null=True, blank=True, help_text="Per account.")
+    call_seconds = models.PositiveIntegerField(default=120, help_text="How long a call lasts at least.")
+    call_random_seconds = models.PositiveIntegerField(default=30, help_text="Chance adds as much at most.")
+    opens_at = models.TimeField(null=True, blank=True, help_text="UTC, every day. Empty: the market does not close.")
+    closes_at = models.TimeField(null=True, blank=True, help_text="UTC. DAY orders end then, else at midnight.")
     order_types = ArrayField(models.CharField(max_length=16, choices=choices(OrderType)), default=default_order_types)
     shard = models.PositiveSmallIntegerField(default=0, help_text="Which matching worker serves it.")
     fee_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", editable=False)
@@ -87,7 +107,14 @@ class Market(models.Model):
             models.CheckConstraint(
                 name="markets_bands",
                 condition=Q(protection_band__gte=0, protection_band__lt=1)
-                & (Q(price_band__isnull=True) | Q(price_band__gt=0, price_band__lt=1)),
+                & (Q(price_band__isnull=True) | Q(price_band__gt=0, price_band__lt=1))
+                & (Q(volatility_band__isnull=True) | Q(volatility_band__gt=0, volatility_band__lt=1))
+                & (Q(auction_band__isnull=True) | Q(auction_band__gt=0, auction_band__lt=1)),
+            ),
+            models.CheckConstraint(
+                name="markets_hours",
+                condition=Q(opens_at__isnull=True, closes_at__isnull=True)
+                | (Q(opens_at__isnull=False, closes_at__isnull=False) & ~Q(opens_at=F("closes_at"))),
             ),
             models.CheckConstraint(
                 name="markets_limits",
@@ -150,8 +177,14 @@ class Market(models.Model):
         for field in ("maker_fee", "taker_fee", "protection_band"):
             if not 0 <= getattr(self, field) < 1:
                 errors[field] = f"Must be at least 0 and less than 1, got {getattr(self, field):f}."
-        if self.price_band is not None and not 0 < self.price_band < 1:
-            errors["price_band"] = f"Must be more than 0 and less than 1, got {self.price_band:f}."
+        for field in ("price_band", "volatility_band", "auction_band"):
+            band = getattr(self, field)
+            if band is not None and not 0 < band < 1:
+                errors[field] = f"Must be more than 0 and less than 1, got {band:f}."
+        if (self.opens_at is None) is not (self.closes_at is None):
+            errors["closes_at"] = "A market has both times or neither."
+        elif self.opens_at is not None and self.opens_at == self.closes_at:
+            errors["closes_at"] = f"Must differ from opens_at, {self.opens_at}."
         if self.min_notional is not None and self.min_notional <= 0:
             errors["min_notional"] = f"Must be more than 0, got {self.min_notional:f}."
         if self.min_quantity is not None and self.max_quantity is not None and self.min_quantity > self.max_quantity:
@@ -170,6 +203,10 @@ class Market(models.Model):
         return {}
 
 
+EXTENSIONS_MAX = 3
+"""A call goes on twice by itself; after that an operator ends it."""
+
+
 class MarketState(models.Model):
     """Where a market stands after its last commit; also the fence that matching locks.
 
@@ -184,6 +221,14 @@ class MarketState(models.Model):
     last_auction_price = AmountField(null=True, blank=True)
     best_bid = AmountField(null=True, blank=True)
     best_ask = AmountField(null=True, blank=True)
+    call_ends_at = models.DateTimeField(null=True, blank=True)
+    call_extensions = models.PositiveSmallIntegerField(default=0)
+    indicative_price = AmountField(null=True, blank=True, help_text="At which the call would end now.")
+    indicative_quantity = AmountField(null=True, blank=True)
+    indicative_surplus = AmountField(null=True, blank=True, help_text="Bought more than sold; negative the other way.")
+    rules = models.JSONField(
+        default=dict, editable=False, help_text="What the engine was last told of the market's rules."
+    )
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -192,8 +237,43 @@ class MarketState(models.Model):
             models.CheckConstraint(name="market_states_phase", condition=one_of("phase", Phase)),
             models.CheckConstraint(name="market_states_sequence", condition=Q(last_sequence__gte=0)),
             models.CheckConstraint(
+                # A call collects what may cross, and a market that is stopped keeps it.
                 name="market_states_not_crossed",
-                condition=Q(best_bid__isnull=True) | Q(best_ask__isnull=True) | Q(best_bid__lt=F("best_ask")),
+                condition=~one_of("phase", (Phase.CONTINUOUS, Phase.POST_ONLY))
+                | Q(best_bid__isnull=True)
+                | Q(best_ask__isnull=True)
+                | Q(best_bid__lt=F("best_ask")),
+            ),
+            models.CheckConstraint(
+                name="market_states_call",
+                condition=one_of("phase", CALL_PHASES)
+                | Q(call_ends_at__isnull=True, call_extensions=0, indicative_price__isnull=True),
+            ),
+            models.CheckConstraint(name="market_states_extensions", condition=Q(call_extensions__lte=EXTENSIONS_MAX)),
+            models.CheckConstraint(
+                name="market_states_indicative",
+                condition=Q(
+                    indicative_price__isnull=True, indicative_quantity__isnull=True, indicative_surplus__isnull=True
+                )
+                | Q(
+                    indicative_price__isnull=False,
+                    indicative_quantity__isnull=False,
+                    indicative_surplus__isnull=False,
+                    indicative_price__gt=0,
+                    indicative_quantity__gt=0,
+                ),
+            ),
+            models.CheckConstraint(
+                name="market_states_numbers",
+                condition=numbers(
+                    "last_price",
+                    "last_auction_price",
+                    "best_bid",
+                    "best_ask",
+                    "indicative_price",
+                    "indicative_quantity",
+                    "indicative_surplus",
+                ),
             ),
             models.CheckConstraint(
                 name="market_states_prices_positive",
@@ -237,6 +317,10 @@ class FeeRate(models.Model):
 
 
 OPEN = one_of("status", OPEN_STATUSES)
+_EXPIRING = one_of("time_in_force", (TimeInForce.GTD, TimeInForce.DAY))
+_TRAILS = Q(order_type=str(OrderType.TRAILING_STOP))
+_OTHER_STOPS = one_of("order_type", [stop for stop in STOP_TYPES if stop is not OrderType.TRAILING_STOP])
+_BY_LIMIT = one_of("order_type", LIMIT_TYPES)
 
 
 class Order(models.Model):
@@ -254,13 +338,23 @@ class Order(models.Model):
     self_trade_prevention = models.CharField(
         max_length=12, choices=choices(SelfTradePrevention), default=str(SelfTradePrevention.CANCEL_NEWEST)
     )
+    market_maker_protection = models.BooleanField(default=False)
     price = AmountField(null=True, blank=True)
     protection_price = AmountField(null=True, blank=True)
+    stop_price = AmountField(null=True, blank=True)
+    trailing_offset = models.PositiveSmallIntegerField(null=True, blank=True, help_text="In basis points.")
     quantity = AmountField(null=True, blank=True)
     quote_quantity = AmountField(null=True, blank=True)
+    display_quantity = AmountField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     filled_quantity = AmountField(default=Decimal(0))
     filled_quote = AmountField(default=Decimal(0))
+    prevented_quantity = AmountField(default=Decimal(0))
     remaining_quantity = AmountField(null=True, blank=True)
+    visible_quantity = AmountField(
+        null=True, blank=True, help_text="What the book shows of it. Empty: not in the book."
+    )
+    extreme_price = AmountField(null=True, blank=True, help_text="The price that a trailing stop trails.")
     held_amount = AmountField()
     maker_fee = RateField()
     taker_fee = RateField()
@@ -268,6 +362,7 @@ class Order(models.Model):
     reason = models.CharField(max_length=32, choices=choices(Reason), null=True, blank=True)  # noqa: DJ001  null: none
     priority_sequence = models.BigIntegerField(null=True, blank=True)
     priority_ordinal = models.IntegerField(null=True, blank=True)
+    ended_sequence = models.BigIntegerField(null=True, blank=True, help_text="Of the command that ended it.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -277,6 +372,7 @@ class Order(models.Model):
             models.Index(name="orders_account", fields=["account", "id"]),
             models.Index(name="orders_account_open", fields=["account", "market"], condition=OPEN),
             models.Index(name="orders_market_open", fields=["market"], condition=OPEN),
+            models.Index(name="orders_expiring", fields=["expires_at"], condition=OPEN & Q(expires_at__isnull=False)),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -293,9 +389,46 @@ class Order(models.Model):
                 & one_of("self_trade_prevention", SelfTradePrevention),
             ),
             models.CheckConstraint(
+                name="orders_time_in_force",
+                condition=(
+                    Q(order_type="Limit")
+                    | Q(order_type="Market", time_in_force="IOC")
+                    | (
+                        one_of("order_type", STOP_TYPES)
+                        & ~Q(time_in_force="AuctionOnly")
+                        & (_BY_LIMIT | ~Q(time_in_force="FOK"))
+                    )
+                )
+                & (Q(post_only=False) | (_BY_LIMIT & one_of("time_in_force", RESTING_TIMES))),
+            ),
+            models.CheckConstraint(
                 name="orders_price",
-                condition=Q(order_type="Limit", price__isnull=False, price__gt=0, protection_price__isnull=True)
-                | Q(order_type="Market", price__isnull=True, protection_price__isnull=False, protection_price__gt=0),
+                condition=(_BY_LIMIT & Q(price__isnull=False, price__gt=0, protection_price__isnull=True))
+                | (~_BY_LIMIT & Q(price__isnull=True, protection_price__isnull=False, protection_price__gt=0)),
+            ),
+            models.CheckConstraint(
+                name="orders_stop",
+                condition=(~one_of("order_type", STOP_TYPES) & Q(stop_price__isnull=True, trailing_offset__isnull=True))
+                | (_OTHER_STOPS & Q(stop_price__isnull=False, stop_price__gt=0, trailing_offset__isnull=True))
+                | (
+                    _TRAILS
+                    & Q(trailing_offset__isnull=False, trailing_offset__gte=1, trailing_offset__lte=9999)
+                    & (Q(stop_price__isnull=True) | Q(stop_price__gt=0))
+                ),
+            ),
+            models.CheckConstraint(
+                # Not that it is within the quantity, which may be reduced to less.
+                name="orders_display",
+                condition=Q(display_quantity__isnull=True)
+                | (_BY_LIMIT & Q(time_in_force="GTC", quantity__isnull=False, display_quantity__gt=0)),
+            ),
+            models.CheckConstraint(
+                name="orders_expiry",
+                condition=(_EXPIRING & Q(expires_at__isnull=False)) | (~_EXPIRING & Q(expires_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="orders_extreme",
+                condition=Q(extreme_price__isnull=True) | (_TRAILS & Q(extreme_price__gt=0)),
             ),
             models.CheckConstraint(
                 name="orders_fees",
@@ -310,7 +443,13 @@ class Order(models.Model):
                 name="orders_one_size",
                 # IS NOT NULL is said as well, since a CHECK that comes out as null passes.
                 condition=Q(quantity__isnull=False, quantity__gt=0, quote_quantity__isnull=True)
-                | Q(quantity__isnull=True, quote_quantity__isnull=False, quote_quantity__gt=0),
+                | Q(
+                    quantity__isnull=True,
+                    quote_quantity__isnull=False,
+                    quote_quantity__gt=0,
+                    side="Buy",
+                    order_type="Market",
+                ),
             ),
             models.CheckConstraint(
                 name="orders_filled_within",
@@ -319,14 +458,43 @@ class Order(models.Model):
                 & (Q(quote_quantity__isnull=True) | Q(filled_quote__lte=F("quote_quantity"))),
             ),
             models.CheckConstraint(
+                name="orders_prevented_within",
+                condition=Q(prevented_quantity__gte=0)
+                & (Q(quantity__isnull=True) | Q(prevented_quantity__lte=F("quantity") - F("filled_quantity"))),
+            ),
+            models.CheckConstraint(
+                # While it is open, what was asked for and has not come is all still to come.
                 name="orders_remaining_within",
                 condition=Q(quantity__isnull=True, remaining_quantity__isnull=True)
-                | Q(
-                    quantity__isnull=False,
-                    remaining_quantity__isnull=False,
-                    remaining_quantity__gte=0,
-                    remaining_quantity__lte=F("quantity") - F("filled_quantity"),
+                | (
+                    Q(quantity__isnull=False, remaining_quantity__isnull=False, remaining_quantity__gte=0)
+                    & (~OPEN | Q(remaining_quantity=F("quantity") - F("filled_quantity") - F("prevented_quantity")))
                 ),
+            ),
+            models.CheckConstraint(
+                name="orders_filled_is_whole",
+                condition=~Q(status="Filled")
+                | Q(quantity__isnull=True)
+                | Q(quantity=F("filled_quantity") + F("prevented_quantity")),
+            ),
+            models.CheckConstraint(
+                name="orders_visible",
+                condition=Q(visible_quantity__isnull=True)
+                | Q(
+                    status__in=["New", "PartiallyFilled"],
+                    priority_sequence__isnull=False,
+                    remaining_quantity__isnull=False,
+                    visible_quantity__gt=0,
+                    visible_quantity__lte=F("remaining_quantity"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="orders_awaiting",
+                condition=~Q(status="PendingTrigger") | (one_of("order_type", STOP_TYPES) & Q(prevented_quantity=0)),
+            ),
+            models.CheckConstraint(
+                name="orders_ended_sequence",
+                condition=Q(ended_sequence__isnull=True) | (~OPEN & Q(ended_sequence__gt=0)),
             ),
             models.CheckConstraint(
                 name="orders_ended_holds_nothing",
@@ -338,17 +506,22 @@ class Order(models.Model):
                 condition=numbers(
                     "price",
                     "protection_price",
+                    "stop_price",
                     "quantity",
                     "quote_quantity",
+                    "display_quantity",
                     "filled_quantity",
                     "filled_quote",
+                    "prevented_quantity",
                     "remaining_quantity",
+                    "visible_quantity",
+                    "extreme_price",
                     "held_amount",
                 ),
             ),
             models.CheckConstraint(
                 name="orders_status_says_filled",
-                condition=Q(status__in=["New", "Rejected"], filled_quantity=0, filled_quote=0)
+                condition=Q(status__in=["New", "PendingTrigger", "Rejected"], filled_quantity=0, filled_quote=0)
                 | Q(status__in=["PartiallyFilled", "Filled"], filled_quantity__gt=0, filled_quote__gt=0)
                 | Q(status__in=["Canceled", "Expired"], filled_quantity=0, filled_quote=0)
                 | Q(status__in=["Canceled", "Expired"], filled_quantity__gt=0, filled_quote__gt=0),
@@ -365,7 +538,7 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_reason",
-                condition=Q(status__in=["New", "PartiallyFilled", "Filled"], reason__isnull=True)
+                condition=((OPEN | Q(status="Filled")) & Q(reason__isnull=True))
                 | Q(status__in=["Canceled", "Expired", "Rejected"], reason__isnull=False),
             ),
         ]
@@ -378,7 +551,7 @@ class Command(models.Model):
     """One entry of a market's journal: what was asked, and once it has a sequence, what came of it."""
 
     market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
-    kind = models.CharField(max_length=8, choices=choices(CommandKind))
+    kind = models.CharField(max_length=16, choices=choices(CommandKind))
     order = models.ForeignKey(
         Order,
         on_delete=models.PROTECT,
@@ -402,15 +575,18 @@ class Command(models.Model):
         indexes = [
             models.Index(name="commands_pending", fields=["market", "id"], condition=Q(sequence__isnull=True)),
             models.Index(name="commands_order", fields=["order", "id"]),
+            models.Index(name="commands_phase", fields=["market", "id"], condition=Q(kind="phase")),
         ]
         constraints = [
             models.UniqueConstraint(name="commands_sequence", fields=["market", "sequence"]),
             models.CheckConstraint(name="commands_kind", condition=one_of("kind", CommandKind)),
             models.CheckConstraint(
                 name="commands_name_their_order",
-                condition=Q(kind="phase", order__isnull=True)
+                condition=Q(kind__in=["phase", "rules", "expire"], order__isnull=True, account__isnull=True)
+                | Q(kind="cancel_all", order__isnull=True)
+                | Q(kind="protect", order__isnull=True, account__isnull=False)
                 | Q(kind="new", order__isnull=False, account__isnull=False)
-                | Q(kind__in=["cancel", "reduce"], order__isnull=False),
+                | Q(kind__in=["cancel", "reduce", "amend", "trigger"], order__isnull=False),
             ),
             models.CheckConstraint(
                 name="commands_sequence_positive", condition=Q(sequence__isnull=True) | Q(sequence__gt=0)
@@ -424,3 +600,45 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class MarketMakerProtection(models.Model):
+    """How much a market maker's flagged orders may fill in a window of time before they all end, until it is reset."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="+")
+    window_ms = models.PositiveIntegerField(help_text="Fills of so many milliseconds are added up.")
+    quantity_limit = AmountField(help_text="More base than this trips it.")
+    tripped_at = models.DateTimeField(null=True, blank=True)
+    tripped_sequence = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        db_table = "market_maker_protections"
+        constraints = [
+            models.UniqueConstraint(name="market_maker_protections_scope", fields=["account", "market"]),
+            models.CheckConstraint(
+                name="market_maker_protections_limits", condition=Q(window_ms__gt=0, quantity_limit__gt=0)
+            ),
+            models.CheckConstraint(name="market_maker_protections_numbers", condition=numbers("quantity_limit")),
+            models.CheckConstraint(
+                name="market_maker_protections_tripped",
+                condition=Q(tripped_at__isnull=True, tripped_sequence__isnull=True)
+                | Q(tripped_at__isnull=False, tripped_sequence__isnull=False, tripped_sequence__gt=0),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} in {self.market_id}: {self.quantity_limit} in {self.window_ms} ms"
+
+
+class DeadManSwitch(models.Model):
+    """When all of an account's orders end, unless it is heard of in time."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "dead_man_switches"
+
+    def __str__(self) -> str:
+        return f"{self.account_id} at {self.expires_at}"

@@ -79,7 +79,9 @@ CALL_PHASES = (Phase.PRE_OPEN, Phase.AUCTION)
 def phases_taking(order_type: OrderType, time_in_force: TimeInForce, *, post_only: bool) -> tuple[Phase, ...]:
     """List the phases in which a market takes such an order. A stop is taken as what waits, not as what it will become."""
     if post_only:
-        return (Phase.CONTINUOUS, Phase.POST_ONLY) if order_type is OrderType.LIMIT else (Phase.CONTINUOUS, *CALL_PHASES)
+        return (
+            (Phase.CONTINUOUS, Phase.POST_ONLY) if order_type is OrderType.LIMIT else (Phase.CONTINUOUS, *CALL_PHASES)
+        )
     if order_type is OrderType.LIMIT and time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
         return (Phase.CONTINUOUS,)
     return (Phase.CONTINUOUS, *CALL_PHASES)

@@ -34,11 +34,11 @@ WITH input AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT count(*) AS open FROM orders o
         WHERE m.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.market_id = m.id
-          AND o.status IN ('New', 'PartiallyFilled')
+          AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
     ) mo ON m.max_open_orders IS NOT NULL
     LEFT JOIN LATERAL (
         SELECT count(*) AS open FROM orders o
-        WHERE a.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.status IN ('New', 'PartiallyFilled')
+        WHERE a.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
     ) ao ON a.max_open_orders IS NOT NULL
 ), priced AS (
     -- A market order trades no further than its protection price, rounded towards the market onto the tick, nor further
@@ -111,11 +111,11 @@ WITH input AS MATERIALIZED (
     INSERT INTO orders (
         id, account_id, market_id, client_order_id, request_digest, side, order_type, time_in_force, post_only,
         self_trade_prevention, price, protection_price, quantity, quote_quantity, filled_quantity, filled_quote,
-        remaining_quantity, held_amount, maker_fee, taker_fee, status
+        prevented_quantity, remaining_quantity, market_maker_protection, held_amount, maker_fee, taker_fee, status
     )
     SELECT order_id, account_id, market_id, client_order_id, decode(request_digest, 'hex'), side, order_type,
         time_in_force, post_only, self_trade_prevention, price, CASE WHEN order_type = 'Market' THEN worst_price END,
-        quantity, quote_quantity, 0, 0, quantity, held_amount, maker_fee, taker_fee, 'New'
+        quantity, quote_quantity, 0, 0, 0, quantity, FALSE, held_amount, maker_fee, taker_fee, 'New'
     FROM accepted WHERE (SELECT done FROM done)
     ORDER BY account_id, client_order_id  -- two batches with the same ids, in any order, then wait instead of deadlocking
 ), asked AS (

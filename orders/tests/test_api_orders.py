@@ -388,9 +388,9 @@ def test_open_orders_are_found_among_many_ended_ones_by_index(client, trader, ma
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO orders (account_id, market_id, side, order_type, time_in_force, post_only,"
-            " self_trade_prevention, price, quantity, filled_quantity, filled_quote, remaining_quantity, held_amount,"
-            " maker_fee, taker_fee, status, reason)"
-            " SELECT %s, %s, 'Buy', 'Limit', 'GTC', false, 'CancelNewest', 1, 1, 0, 0, 0, 0, 0, 0, 'Canceled',"
+            " self_trade_prevention, market_maker_protection, price, quantity, filled_quantity, filled_quote,"
+            " prevented_quantity, remaining_quantity, held_amount, maker_fee, taker_fee, status, reason)"
+            " SELECT %s, %s, 'Buy', 'Limit', 'GTC', false, 'CancelNewest', false, 1, 1, 0, 0, 0, 0, 0, 0, 0, 'Canceled',"
             " 'user_request' FROM generate_series(1, 20000)",
             [trader.id, market.id],
         )

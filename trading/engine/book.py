@@ -1,7 +1,7 @@
 """Keep one market's resting orders in price-time priority.
 
-The law: best price first, and at a price the earliest; a level's total is the sum of its orders. A side's levels are keyed so
-that the best has the lowest key (a bid's key is its negative price), hence one code path serves both sides.
+The law: best price first, and at a price the earliest; a level's total is the sum of what its orders show. A side's levels are
+keyed so that the best has the lowest key (a bid's key is its negative price), hence one code path serves both sides.
 Canceling is O(1): the order is emptied where it stands, and dead entries are swept once they outnumber the living.
 """
 
@@ -10,38 +10,73 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 from orders.terms import Side
+from trading.engine.commands import NewOrder
 
 SWEEP_SLACK = 16
 PRUNE_SLACK = 64
 
 
 class RestingOrder:
-    """An order in the book. `quantity` includes the filled part; `left` is 0 once it has gone."""
+    """An order that lives: in the book, parked for the next uncross, or awaiting its trigger.
 
-    __slots__ = ("left", "level", "order_id", "ordinal", "owner", "quantity", "sequence", "side")
+    `terms` are what it asks for by now. `left` are the lots it shows, 0 once it has gone; an iceberg has `hidden` ones beside.
+    An order with a budget has no lots, but what is left of its `budget`. `extreme` is a trailing stop's.
+    """
+
+    __slots__ = ("budget", "extreme", "hidden", "left", "level", "order_id", "ordinal", "owner", "sequence", "terms")
 
     def __init__(
-        self, order_id: int, owner: int, side: Side, quantity: int, left: int, sequence: int, ordinal: int
+        self,
+        terms: NewOrder,
+        left: int,
+        sequence: int,
+        ordinal: int,
+        hidden: int = 0,
+        extreme: int | None = None,
+        budget: int | None = None,
     ) -> None:
-        self.order_id = order_id
-        self.owner = owner
-        self.side = side
-        self.quantity = quantity
+        self.terms = terms
+        self.order_id = terms.order_id
+        self.owner = terms.owner
         self.left = left
+        self.hidden = hidden
         self.sequence = sequence
         self.ordinal = ordinal
+        self.extreme = extreme
+        self.budget = budget
         self.level: Level
+
+    @property
+    def price(self) -> int:
+        return self.terms.price
+
+    @property
+    def side(self) -> Side:
+        return self.terms.side
+
+    @property
+    def quantity(self) -> int | None:
+        return self.terms.quantity
+
+    def lots_at(self, price: int) -> int:
+        """Count the lots that it would still trade at a price, hidden ones included."""
+        return self.left + self.hidden if self.budget is None else self.budget // price
+
+
+def priority(order: RestingOrder) -> tuple[int, int]:
+    return order.sequence, order.ordinal
 
 
 class Level:
-    """The orders at one price, earliest first."""
+    """The orders at one price, earliest first. `total` is what they show, `hidden` what they do not."""
 
-    __slots__ = ("count", "key", "price", "queue", "total")
+    __slots__ = ("count", "hidden", "key", "price", "queue", "total")
 
     def __init__(self, key: int, price: int) -> None:
         self.key = key
         self.price = price
         self.total = 0
+        self.hidden = 0
         self.count = 0
         self.queue: deque[RestingOrder] = deque()
 
@@ -101,10 +136,11 @@ class BookSide:
         level.queue.append(order)
         level.count += 1
         level.total += order.left
+        level.hidden += order.hidden
         order.level = level
 
     def take(self, order: RestingOrder, lots: int) -> None:
-        """Take lots off an order; it goes when none is left."""
+        """Take shown lots off an order; it leaves its line when it shows none."""
         level = order.level
         order.left -= lots
         level.total -= lots
@@ -118,6 +154,48 @@ class BookSide:
                 self._prune()
         elif len(level.queue) > 2 * level.count + SWEEP_SLACK:
             level.queue = deque(level.living())
+
+    def remove(self, order: RestingOrder) -> None:
+        """Take an order off the book, with all that it hides."""
+        if order.hidden:
+            self._hide(order, 0)
+        self.take(order, order.left)
+
+    def show_next(self, order: RestingOrder) -> None:
+        """Put an iceberg whose shown part has just been taken from the head of its line last in line, with its next part."""
+        level, display = order.level, order.terms.display
+        assert display is not None
+        if level.queue and level.queue[0] is order:
+            level.queue.popleft()
+        whole = order.hidden
+        self._hide(order, 0)
+        order.left = min(display, whole)
+        order.hidden = whole - order.left
+        self.add(order, level.price)
+
+    def fill(self, order: RestingOrder, lots: int) -> None:
+        """Take lots off an order in an uncross: what it shows first, then what it hides; it keeps its place."""
+        rest = order.left + order.hidden - lots
+        if lots < order.left:
+            self.take(order, lots)
+        elif not rest:
+            self.remove(order)
+        else:
+            assert order.terms.display is not None
+            shown = min(order.terms.display, rest)
+            order.level.total += shown - order.left
+            order.left = shown
+            self._hide(order, rest - shown)
+
+    def reduce(self, order: RestingOrder, lots: int) -> None:
+        """Take lots off an order that its owner does not want any more: hidden ones first."""
+        hidden = min(lots, order.hidden)
+        self._hide(order, order.hidden - hidden)
+        self.take(order, lots - hidden)
+
+    def _hide(self, order: RestingOrder, lots: int) -> None:
+        order.level.hidden += lots - order.hidden
+        order.hidden = lots
 
     def _prune(self) -> None:
         """Drop the emptied levels, else each far price ever used would stay for good."""

@@ -1,151 +1,419 @@
 """Match incoming orders against the book.
 
 The law (SEMANTICS of continuous matching): best price first, at a price the earliest; a trade is at the resting order's price;
-the book is never crossed; what a command does depends on the book and the command alone.
+where matching is continuous the book is never crossed; what a command does depends on the book and the command alone.
+A live order is in one of three homes: in the book, parked outside it for the next uncross, or among the stops.
 Whose money moves, and what the outside is told, is for others to read from the events.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from orders.terms import Phase, Reason, Side, TimeInForce
+from orders.terms import (
+    CALL_PHASES,
+    RESTING_TIMES,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    phases_taking,
+)
 from trading.engine.book import BookSide, RestingOrder
-from trading.engine.commands import Cancel, Command, NewOrder, Reduce, SetPhase
-from trading.engine.events import Ended, Event, PhaseChanged, Prevented, Reduced, Rested, Traded
+from trading.engine.calls import Calls, band_around
+from trading.engine.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    Expire,
+    NewOrder,
+    Protect,
+    Reduce,
+    SetPhase,
+    SetRules,
+    Trigger,
+)
+from trading.engine.events import (
+    Amended,
+    Awaiting,
+    Ended,
+    Event,
+    Parked,
+    Prevented,
+    Protected,
+    Reduced,
+    Refused,
+    Rested,
+    RulesChanged,
+    Shown,
+    Traded,
+)
+from trading.engine.stops import trigger_price, would_trigger
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
+
+_CONTINUOUS, _AUCTION_ONLY = Phase.CONTINUOUS, TimeInForce.AUCTION_ONLY
 
 
-class Engine:
+class Engine(Calls):
     """One market's book and phase.
 
-    `apply` is the only way to change it; `restore` fills a new one with orders that already rested, in priority order.
+    `apply` is the only way to change it; `restore` fills a new one with orders that lived already, in priority order.
+    Where `triggered` has order ids, a Trigger of each must come next; where `call_wanted` is set, before these a SetPhase that
+    says when the call ends.
     """
 
     def __init__(self, phase: Phase = Phase.CONTINUOUS) -> None:
-        self.phase = phase
-        self.orders: dict[int, RestingOrder] = {}
-        self.bids = BookSide(Side.BUY)
-        self.asks = BookSide(Side.SELL)
+        super().__init__(phase)
+        self.protected: set[int] = set()
         self._appliers: dict[type, Callable[[int, Any], list[Event]]] = {
             NewOrder: self._new,
             Cancel: self._cancel,
             Reduce: self._reduce,
+            Amend: self._amend,
+            CancelAll: self._cancel_all,
+            Trigger: self._trigger,
+            Expire: self._expire,
             SetPhase: self._set_phase,
+            SetRules: self._set_rules,
+            Protect: self._protect,
         }
 
     def apply(self, sequence: int, command: Command) -> list[Event]:
-        """Carry out a command; returns what came of it, in order. `sequence` grows from command to command."""
-        return self._appliers[type(command)](sequence, command)
+        """Carry out a command; returns what came of it, in order. `sequence` grows from command to command.
 
-    def restore(self, order: RestingOrder, price: int) -> None:
-        """Put back an order that rested before, behind those put back so far."""
-        self._side(order.side).add(order, price)
-        self.orders[order.order_id] = order
+        Raises ValueError for one that may not come now: stops that have triggered go before all others, in their order.
+        """
+        kind = type(command)
+        if self.triggered and kind is not Trigger and kind is not SetPhase:
+            raise ValueError(f"order {self.triggered[0]} has triggered and comes first")
+        return self._appliers[kind](sequence, command)
 
-    def _side(self, side: Side) -> BookSide:
-        return self.bids if side is Side.BUY else self.asks
+    # -- orders come in ---------------------------------------------------------------------------
 
     def _new(self, sequence: int, order: NewOrder) -> list[Event]:
-        opposite = self.asks if order.side is Side.BUY else self.bids
-        if self.phase is not Phase.CONTINUOUS:
-            return [_ended(order, Reason.MARKET_HALTED, order.quantity)]
-        if order.post_only:
-            best = opposite.best()
-            if best is not None and best.key <= opposite.key(order.price):
-                return [_ended(order, Reason.POST_ONLY_WOULD_TAKE, order.quantity)]
-        elif order.time_in_force is TimeInForce.FOK and not _fillable(order, opposite):
-            return [_ended(order, Reason.FOK_UNFILLABLE, order.quantity)]
+        if self.phase is not _CONTINUOUS or order.market_maker_protection:
+            refusal = self._refusal(order)
+            if refusal is not None:
+                return [_ended(order, refusal, order.quantity)]
         events: list[Event] = []
-        left, reason = self._take(order, opposite, events)
-        if left == 0:
-            events.append(_ended(order, None, 0))
-        elif reason is None and left is not None and order.time_in_force is TimeInForce.GTC and not order.market:
-            assert order.quantity is not None
-            resting = RestingOrder(order.order_id, order.owner, order.side, order.quantity, left, sequence, len(events))
-            self.restore(resting, order.price)
-            events.append(Rested("rest", order.order_id, order.side, order.price, left))
+        if order.stop is None:
+            self._enter(sequence, order, order.quantity, events)
+        elif would_trigger(order, self.last_price):
+            events.append(_ended(order, Reason.STOP_WOULD_TRIGGER, order.quantity))
         else:
-            events.append(_ended(order, reason or _remainder_reason(order, opposite), left))
+            assert order.quantity is not None
+            armed = order.trailing_offset is not None and order.stop_price is None
+            self._await(sequence, order, order.quantity, self.last_price if armed else None, events)
         return events
 
-    def _take(self, order: NewOrder, opposite: BookSide, events: list[Event]) -> tuple[int | None, Reason | None]:
-        """Walk the other side as far as the order may; returns the lots left, and why it must end if it must.
+    def _trigger(self, sequence: int, command: Trigger) -> list[Event]:
+        if not self.triggered or self.triggered[0] != command.order_id:
+            raise ValueError(f"order {command.order_id} is not the next that has triggered")
+        self.triggered.popleft()
+        stop = self.entering.pop(command.order_id)
+        order = _as_triggered(stop)
+        refusal = self._refusal(order)
+        if refusal is not None:
+            return [_ended(order, refusal, stop.left)]
+        events: list[Event] = []
+        self._enter(sequence, order, stop.left, events)
+        return events
 
-        An order with a budget has no lots to count: it has None left, or 0 once it has bought and its rest buys no lot.
-        """
+    def _refusal(self, order: NewOrder) -> Reason | None:
+        """Say why an order is not taken at all now, if it is not."""
+        if self.phase not in phases_taking(_order_type(order), order.time_in_force, post_only=order.post_only):
+            return Reason.MARKET_HALTED
+        if order.market_maker_protection and order.account in self.protected:
+            return Reason.MARKET_MAKER_PROTECTION
+        return None
+
+    def _enter(self, sequence: int, order: NewOrder, left: int | None, events: list[Event]) -> None:
+        """Match an order that may come in, and put what is left of it where it belongs."""
+        if (self.phase is not _CONTINUOUS and self.phase in CALL_PHASES) or order.time_in_force is _AUCTION_ONLY:
+            self._collect(sequence, order, left, order.budget, events)
+            return
+        opposite = self.asks if order.side is Side.BUY else self.bids
         limit = opposite.key(order.price)
-        left, budget = order.quantity, order.budget
-        price = 0
+        best = opposite.best()
+        crosses = best is not None and best.key <= limit
+        if crosses and order.post_only:
+            events.append(_ended(order, Reason.POST_ONLY_WOULD_TAKE, left))
+            return
+        reach = limit if self.rules.volatility_band is None else self._reach(opposite, limit)
+        if order.time_in_force is TimeInForce.FOK and not _fillable(order, opposite, reach):
+            events.append(_ended(order, Reason.FOK_UNFILLABLE, left))
+            return
+        budget, reason = order.budget, None
+        if crosses:
+            left, budget, reason = self._walk(sequence, order, left, opposite, reach, events)
+        if left == 0 or reason is not None:
+            events.append(_ended(order, reason, left))
+        elif reach < limit and (best := opposite.best()) is not None and reach < best.key <= limit:
+            self.interrupt(best.price, events)
+            if order.time_in_force is TimeInForce.IOC and not order.market:
+                events.append(_ended(order, Reason.IOC_REMAINDER, left))
+            else:
+                self._collect(sequence, order, left, budget, events)
+        elif order.market or order.time_in_force not in RESTING_TIMES:
+            events.append(_ended(order, _remainder_reason(order, opposite), left))
+        else:
+            assert left is not None
+            self._rest(sequence, order, left, events)
+        if self.stops.orders:
+            self.look_at_stops(events, may_trigger=self.phase is _CONTINUOUS)
+
+    def _walk(
+        self, sequence: int, order: NewOrder, left: int | None, opposite: BookSide, reach: int, events: list[Event]
+    ) -> tuple[int | None, int | None, Reason | None]:
+        """Walk the other side as far as the order may; returns the lots and the budget left, and why it must end if it must.
+
+        An order with a budget has no lots to count: it has None left, or 0 once it is done and its rest buys no lot.
+        """
+        budget, decrements = order.budget, order.self_trade_prevention is SelfTradePrevention.DECREMENT
+        reason: Reason | None = None
+        price = traded_at = 0
         while left != 0 and budget != 0:
             level = opposite.best()
-            if level is None or level.key > limit:
-                # Whatever comes next is no cheaper than what it bought last.
-                return (0, None) if budget is not None and budget < price else (left, None)
+            if level is None or level.key > reach:
+                break
             price = level.price
             wanted = left if budget is None else budget // price
             assert wanted is not None
             if not wanted:
-                return (0, None) if events else (None, None)
+                break
             maker = level.first()
-            if maker.owner == order.owner:
-                quantity = min(wanted, maker.left)
-                mode = order.self_trade_prevention
-                events.append(Prevented("prevent", maker.order_id, order.order_id, mode, price, quantity))
-                return left, Reason.SELF_TRADE
             quantity = min(wanted, maker.left)
+            if maker.owner != order.owner:
+                opposite.take(maker, quantity)
+                traded_at, reason = price, None
+                events.append(
+                    Traded("trade", maker.order_id, order.order_id, price, quantity, maker.left + maker.hidden)
+                )
+                if not maker.left:
+                    self._used_up(sequence, maker, opposite, events)
+            else:
+                reason = Reason.SELF_TRADE
+                if self._prevent(sequence, maker, order, price, quantity, opposite, events):
+                    break
+                if not decrements:
+                    reason = None
+                    continue
+            if budget is None:
+                left = wanted - quantity
+            else:
+                budget -= quantity * price
+        if traded_at:
+            self.last_price = traded_at
+        # Whatever comes next is no cheaper than what came last.
+        if budget is not None and budget < price and (traded_at or reason is not None):
+            left = 0
+        if decrements and left != 0:
+            reason = None  # it has lost lots, and goes on with the rest
+        return left, budget, reason
+
+    def _reach(self, opposite: BookSide, limit: int) -> int:
+        """Return the key up to which trades may happen within the volatility band; below the best where not even one may."""
+        band, reference, best = self.rules.volatility_band, self.reference(), opposite.best()
+        if band is None or reference is None or best is None:
+            return limit
+        first, last = sorted(map(opposite.key, band_around(reference, band)))
+        return min(limit, last if best.key >= first else best.key - 1)
+
+    def _used_up(self, sequence: int, maker: RestingOrder, side: BookSide, events: list[Event]) -> None:
+        """Show the next part of a resting order that shows nothing any more, or forget it."""
+        if maker.hidden:
+            side.show_next(maker)
+            maker.sequence, maker.ordinal = sequence, len(events)
+            events.append(Shown("show", maker.order_id, maker.left))
+        else:
+            del self.orders[maker.order_id]
+
+    def _prevent(
+        self,
+        sequence: int,
+        maker: RestingOrder,
+        order: NewOrder,
+        price: int,
+        quantity: int,
+        opposite: BookSide,
+        events: list[Event],
+    ) -> bool:
+        """Do what the taker's mode says instead of a match within one owner; tells whether that ends the taker."""
+        mode = order.self_trade_prevention
+        events.append(Prevented("prevent", maker.order_id, order.order_id, mode, price, quantity))
+        if mode is SelfTradePrevention.DECREMENT:
             opposite.take(maker, quantity)
             if not maker.left:
-                del self.orders[maker.order_id]
-            events.append(Traded("trade", maker.order_id, order.order_id, price, quantity, maker.left))
-            if budget is not None:
-                budget -= quantity * price
-            else:
-                left = wanted - quantity
-        return 0, None
+                gone = not maker.hidden
+                self._used_up(sequence, maker, opposite, events)
+                if gone:
+                    events.append(Ended("end", maker.order_id, Reason.SELF_TRADE, 0))
+            return False
+        if mode is not SelfTradePrevention.CANCEL_NEWEST:
+            events.append(self.end(maker, Reason.SELF_TRADE))
+        return mode is not SelfTradePrevention.CANCEL_OLDEST
+
+    # -- where an order waits ---------------------------------------------------------------------
+
+    def _collect(
+        self, sequence: int, order: NewOrder, left: int | None, budget: int | None, events: list[Event]
+    ) -> None:
+        """Keep an order for the next uncross: in the book if it will stay there, else parked."""
+        if not order.market and order.time_in_force is not _AUCTION_ONLY:
+            assert left is not None
+            self._rest(sequence, order, left, events)
+            return
+        self.restore(RestingOrder(order, left or 0, sequence, len(events), budget=budget))
+        events.append(Parked("park", order.order_id))
+
+    def _rest(self, sequence: int, order: NewOrder, left: int, events: list[Event]) -> None:
+        display = order.display
+        hidden = 0 if display is None or display >= left else left - display
+        self.put_in_book(RestingOrder(order, left - hidden, sequence, len(events), hidden))
+        events.append(Rested("rest", order.order_id, order.side, order.price, left))
+
+    def _await(self, sequence: int, order: NewOrder, left: int, extreme: int | None, events: list[Event]) -> None:
+        self.restore(RestingOrder(order, left, sequence, len(events), extreme=extreme))
+        events.append(Awaiting("await", order.order_id, extreme))
+
+    # -- orders end or change ---------------------------------------------------------------------
 
     def _cancel(self, sequence: int, command: Cancel) -> list[Event]:
-        order = self.orders.get(command.order_id)
-        return [] if order is None else [self._end(order, command.reason)]
+        order = self.orders.get(command.order_id) or self.find(command.order_id)
+        return [] if order is None else [self.end(order, command.reason)]
+
+    def _cancel_all(self, sequence: int, command: CancelAll) -> list[Event]:
+        return self.end_all(
+            (
+                order
+                for order in self.living()
+                if command.account in (None, order.terms.account) and command.owner in (None, order.owner)
+            ),
+            command.reason,
+        )
+
+    def _expire(self, sequence: int, command: Expire) -> list[Event]:
+        return [self.end(order, _expiry_reason(order.terms)) for order in self.expired(command.at)]
 
     def _reduce(self, sequence: int, command: Reduce) -> list[Event]:
-        order = self.orders.get(command.order_id)
-        if order is None or command.quantity >= order.quantity:
+        order = self.find(command.order_id)
+        if order is None or order.quantity is None or command.quantity >= order.quantity:
             return []
         removed = order.quantity - command.quantity
-        if removed >= order.left:
-            return [self._end(order, Reason.AMENDED_BELOW_FILLED)]
-        order.quantity = command.quantity
-        self._side(order.side).take(order, removed)
-        return [Reduced("reduce", order.order_id, removed, order.left)]
+        if removed >= order.left + order.hidden:
+            return [self.end(order, Reason.AMENDED_BELOW_FILLED)]
+        order.terms = replace(order.terms, quantity=command.quantity)
+        if order.order_id in self.orders:
+            self.side(order.side).reduce(order, removed)
+        else:
+            order.left -= removed
+        return [Reduced("reduce", order.order_id, removed, order.left + order.hidden)]
 
-    def _end(self, order: RestingOrder, reason: Reason) -> Ended:
-        """Take a resting order off the book."""
-        dropped = order.left
-        self._side(order.side).take(order, dropped)
-        del self.orders[order.order_id]
-        return Ended("end", order.order_id, reason, dropped)
+    def _amend(self, sequence: int, command: Amend) -> list[Event]:
+        order = self.find(command.order_id)
+        if order is None or order.quantity is None:
+            return []
+        if self._refusal(order.terms) is not None:
+            return [Refused("refuse", order.order_id, Reason.MARKET_HALTED)]
+        # What has been filled or prevented stays used up.
+        left = command.quantity - (order.quantity - order.lots_at(order.price))
+        if left <= 0:
+            return [self.end(order, Reason.AMENDED_BELOW_FILLED)]
+        if not _covered(order, command, left):
+            return [Refused("refuse", order.order_id, Reason.INSUFFICIENT_FUNDS)]
+        terms = replace(order.terms, price=command.price, quantity=command.quantity)
+        if terms.post_only and terms.stop is None and self._would_take(terms):
+            return [Refused("refuse", order.order_id, Reason.POST_ONLY_WOULD_TAKE)]
+        self.take_out(order)
+        events: list[Event] = [Amended("amend", order.order_id, command.price, command.quantity)]
+        if terms.stop is not None:
+            self._await(sequence, terms, left, order.extreme, events)
+        else:
+            self._enter(sequence, terms, left, events)
+        return events
+
+    def _would_take(self, order: NewOrder) -> bool:
+        opposite = self.asks if order.side is Side.BUY else self.bids
+        best = opposite.best()
+        return best is not None and best.key <= opposite.key(order.price)
+
+    # -- what operators set -----------------------------------------------------------------------
 
     def _set_phase(self, sequence: int, command: SetPhase) -> list[Event]:
-        self.phase = command.phase
-        return [PhaseChanged("phase", command.phase)]
+        return self.set_phase(command)
+
+    def _set_rules(self, sequence: int, command: SetRules) -> list[Event]:
+        self.rules = command
+        return [RulesChanged("rules", command.reference_price, command.volatility_band, command.auction_band)]
+
+    def _protect(self, sequence: int, command: Protect) -> list[Event]:
+        events: list[Event] = []
+        if command.on:
+            flagged = [
+                order
+                for order in self.living()
+                if order.terms.market_maker_protection and order.terms.account == command.account
+            ]
+            events += self.end_all(flagged, Reason.MARKET_MAKER_PROTECTION)
+            self.protected.add(command.account)
+        else:
+            self.protected.discard(command.account)
+        return [*events, Protected("protect", command.account, command.on)]
 
 
-def _fillable(order: NewOrder, opposite: BookSide) -> bool:
-    """Tell whether the order would be filled whole, meeting no order of its owner before."""
-    limit = opposite.key(order.price)
+def _order_type(order: NewOrder) -> OrderType:
+    if order.stop is not None:
+        return order.stop
+    return OrderType.MARKET if order.market else OrderType.LIMIT
+
+
+def _as_triggered(stop: RestingOrder) -> NewOrder:
+    """Return what a stop has become: a limit order, or a market order that trades up to its protection price."""
+    terms = stop.terms
+    price = terms.price
+    if terms.trailing_offset is not None:
+        trigger = trigger_price(stop)
+        assert trigger is not None
+        low, high = band_around(trigger, terms.protection)
+        price = min(price, high) if terms.side is Side.BUY else max(low, 1)
+    return replace(terms, price=price, stop=None, stop_price=None, trailing_offset=None)
+
+
+def _fillable(order: NewOrder, opposite: BookSide, reach: int) -> bool:
+    """Tell whether the order would be filled whole under its self-trade mode.
+
+    Of its own orders only CancelOldest lets it pass by. What is hidden at a price trades after all that is shown there.
+    """
+    passes = order.self_trade_prevention is SelfTradePrevention.CANCEL_OLDEST
     wanted = order.quantity
     assert wanted is not None
     for level in opposite.levels():
-        if level.key > limit:
+        if level.key > reach:
             return False
+        hidden = 0
         for maker in level.living():
-            if maker.owner == order.owner:
+            if maker.owner != order.owner:
+                wanted -= maker.left
+                hidden += maker.hidden
+            elif not passes:
                 return False
-            wanted -= maker.left
             if wanted <= 0:
                 return True
+        wanted -= hidden
+        if wanted <= 0:
+            return True
     return False
+
+
+def _covered(order: RestingOrder, command: Amend, left: int) -> bool:
+    """Tell whether what the order holds and what was held beside it pay for the amended order."""
+    if order.side is Side.SELL:
+        return left <= order.lots_at(order.price) + command.extra
+    return command.price * left <= order.price * order.lots_at(order.price) + command.extra
 
 
 def _remainder_reason(order: NewOrder, opposite: BookSide) -> Reason:
@@ -156,6 +424,10 @@ def _remainder_reason(order: NewOrder, opposite: BookSide) -> Reason:
     if best is not None and best.key > opposite.key(order.price):
         return Reason.PROTECTION_PRICE
     return Reason.NO_LIQUIDITY
+
+
+def _expiry_reason(order: NewOrder) -> Reason:
+    return Reason.SESSION_CLOSE if order.time_in_force is TimeInForce.DAY else Reason.EXPIRED_TIME
 
 
 def _ended(order: NewOrder, reason: Reason | None, dropped: int | None) -> Ended:

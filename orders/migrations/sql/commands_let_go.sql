@@ -1,0 +1,1 @@
+DROP TRIGGER commands_are_final ON commands;
