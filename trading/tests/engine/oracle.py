@@ -81,12 +81,12 @@ class Oracle:
 
     def apply(self, sequence: int, command: Command) -> list[Event]:
         self._sequence = sequence
-        self._events: list[Event] = []
+        self.events: list[Event] = []
         self._reference = self.reference
         extremes = {order.order_id: order.extreme for order in self.orders}
         self._carry_out(command)
         self._look_at_stops(extremes)
-        return self._events
+        return self.events
 
     def homed(self, *homes: Home) -> list[Order]:
         """List the orders that are there, in order of priority."""
@@ -99,6 +99,20 @@ class Oracle:
             (order.terms.side, order.terms.price, order.order_id, order.shown, order.left - order.shown, order.priority)
             for order in orders
         ]
+
+    def outside(self) -> dict[int, tuple]:
+        """Say of each order outside the book (home, price, lots left, budget left, extreme, priority)."""
+        return {
+            order.order_id: (
+                order.home,
+                order.terms.price,
+                order.left,
+                order.terms.budget - order.spent if order.is_budget else None,
+                order.extreme,
+                order.priority,
+            )
+            for order in self.homed(Home.PARKED, Home.AWAITING)
+        }
 
     @property
     def reference(self) -> int | None:
@@ -259,7 +273,7 @@ class Oracle:
     def _settle_rest(self, taker: Order) -> None:
         """Say what becomes of an order that has matched all it could."""
         makers = self._in_reach(taker)
-        met = [event for event in self._events if isinstance(event, Traded | Prevented)]
+        met = [event for event in self.events if isinstance(event, Traded | Prevented)]
         if met:
             # Where nothing is in reach, what came next would be no cheaper than what came last.
             next_price = min(makers, key=rank).terms.price if makers else met[-1].price
@@ -312,10 +326,10 @@ class Oracle:
         return next((order for order in self.orders if order.order_id == order_id), None)
 
     def _say(self, event: Event) -> None:
-        self._events.append(event)
+        self.events.append(event)
 
     def _here(self) -> tuple[int, int]:
-        return self._sequence, len(self._events)
+        return self._sequence, len(self.events)
 
     # Changes
 
@@ -353,7 +367,7 @@ class Oracle:
     def _amend(self, command: Amend) -> None:
         order = self._find(command.order_id)
         if order is None or order.is_budget:
-            return None
+            return
         new = replace(order, terms=replace(order.terms, price=command.price, quantity=command.quantity))
         if not self._takes(order):
             self._say(Refused("refuse", order.order_id, Reason.MARKET_HALTED))
@@ -383,7 +397,8 @@ class Oracle:
             if self.phase is Phase.AUCTION and self._extend():
                 return None
         if command.phase in (Phase.CONTINUOUS, Phase.POST_ONLY):
-            self._uncross()
+            if self.phase in CALL_PHASES or self._must_uncross():
+                self._uncross()
         if command.phase is Phase.CLOSED:
             day = [order for order in self.orders if order.terms.time_in_force is TimeInForce.DAY]
             self._end_all(day, Reason.SESSION_CLOSE)
@@ -402,9 +417,11 @@ class Oracle:
         return self.phase in (Phase.CANCEL_ONLY, Phase.POST_ONLY) and self._must_uncross()
 
     def _must_uncross(self) -> bool:
+        """Tell whether there is what only an uncross can match; orders for auctions alone wait until there is one."""
         bids = [order.terms.price for order in self.homed(Home.BOOK) if order.is_buy]
         asks = [order.terms.price for order in self.homed(Home.BOOK) if not order.is_buy]
-        return bool(self.homed(Home.PARKED)) or bool(bids and asks and max(bids) >= min(asks))
+        crossed = bids and asks and max(bids) >= min(asks)
+        return bool(crossed or [order for order in self.homed(Home.PARKED) if order.terms.market])
 
     def _want_call(self) -> None:
         self._change_phase(Phase.AUCTION)
@@ -428,7 +445,7 @@ class Oracle:
         self.call_extensions = min(self.call_extensions + 1, EXTENSIONS)
         self._say(Extended("extend", auction.price, self.call_extensions))
         if self.call_extensions < EXTENSIONS:
-            self.call_wanted = True
+            self.call_ends_at, self.call_wanted = None, True
         else:
             self._set_call_end(None)
         return True
@@ -436,11 +453,13 @@ class Oracle:
     def _uncross(self) -> None:
         while auction := self.indicative():
             self._say(Uncrossed("uncross", *auction))
-            self._match_all(auction.price)
-            self.last_price = self.last_auction_price = auction.price
+            if self._match_all(auction.price):
+                self.last_auction_price = auction.price
         self._end_all(self.homed(Home.PARKED), Reason.AUCTION_END)
 
-    def _match_all(self, price: int) -> None:
+    def _match_all(self, price: int) -> bool:
+        """Match what crosses at one price; tells whether anything traded, for owners do not trade with themselves."""
+        traded = False
         orders = self.homed(Home.BOOK, Home.PARKED)
         while (buyers := line(orders, Side.BUY, price)) and (sellers := line(orders, Side.SELL, price)):
             maker, taker = sorted([buyers[0], sellers[0]], key=by_priority)
@@ -451,19 +470,21 @@ class Oracle:
                 self._say(Prevented("prevent", maker.order_id, taker.order_id, mode, price, quantity))
             else:
                 self._trade(maker, taker, price, quantity)
+                traded = True
             maker.lose(quantity, price)
             taker.lose(quantity, price)
             if same_owner and maker.lots_at(price) == 0:
                 self._end(maker, Reason.SELF_TRADE)
             if taker.lots_at(price) == 0:
                 self._end(taker, Reason.SELF_TRADE if same_owner else None)
+        return traded
 
     # Stops
 
     def _look_at_stops(self, extremes: dict[int, int | None]) -> None:
         """Let the stops see the command's trades: those triggered enter by the next commands, unless a call is on."""
         triggered = []
-        for price in [event.price for event in self._events if isinstance(event, Traded)]:
+        for price in [event.price for event in self.events if isinstance(event, Traded)]:
             if self.phase is Phase.CONTINUOUS:
                 for order in pick_triggered(self.homed(Home.AWAITING), price):
                     order.home = Home.TRIGGERED
@@ -473,7 +494,7 @@ class Oracle:
         for order in self.homed(Home.AWAITING):
             if order.order_id in extremes and order.extreme != extremes[order.order_id]:
                 self._say(Trailed("trail", order.order_id, order.extreme))
-        self._events += triggered
+        self.events += triggered
         self.triggered += [event.order_id for event in triggered]
 
 
