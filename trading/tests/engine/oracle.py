@@ -206,7 +206,7 @@ class Oracle:
         """Try the order, on a copy of the market, as one that takes what it gets."""
         market = deepcopy(self)
         market._match(Order(replace(order.terms, time_in_force=TimeInForce.IOC)))
-        trades = [event for event in market._events if isinstance(event, Traded)]
+        trades = [event for event in market.events if isinstance(event, Traded)]
         return sum(trade.quantity for trade in trades) == order.left
 
     # Matching
