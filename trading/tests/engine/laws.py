@@ -7,7 +7,7 @@ What exactly should come of a command is for oracle.py to say, what holds of the
 from collections import Counter
 from dataclasses import replace
 
-from orders.terms import CALL_PHASES, LIMIT_TYPES, RESTING_TIMES, Reason, SelfTradePrevention, Side, TimeInForce
+from orders.terms import CALL_PHASES, LIMIT_TYPES, RESTING_TIMES, OrderType, Reason, SelfTradePrevention, Side, TimeInForce
 from trading.engine.commands import Amend, Command, NewOrder, SetPhase, Trigger
 from trading.engine.engine import Engine
 from trading.engine.events import (
@@ -29,6 +29,9 @@ from trading.engine.events import (
 )
 
 
+UNIT = 10**8
+
+
 class Account:
     """Keep account of every order's lots, from the events alone: asked for = filled + prevented + dropped + left, always.
 
@@ -42,7 +45,7 @@ class Account:
         self.dropped: Counter[int] = Counter()
         self.spent: Counter[int] = Counter()
         self.ended: set[int] = set()
-        self.triggered: list[int] = []
+        self.triggered: dict[int, int] = {}
 
     def follow(self, command: Command, events: list[Event]) -> None:
         if isinstance(command, NewOrder):
@@ -68,7 +71,7 @@ class Account:
                     new = replace(self.terms[event.order_id], price=event.price, quantity=event.quantity)
                     self.terms[event.order_id] = new
                 case Triggered():
-                    self.triggered.append(event.order_id)
+                    self.triggered[event.order_id] = event.price
                 case Ended():
                     self.dropped[event.order_id] += event.dropped
                     self.ended.add(event.order_id)
@@ -79,7 +82,7 @@ class Account:
         homes = [engine.orders, engine.parked, engine.stops.orders]
         live = {order_id: order for home in homes for order_id, order in home.items()}
         assert sum(map(len, homes)) == len(live)
-        assert list(engine.triggered) == self.triggered
+        assert list(engine.triggered) == list(self.triggered)
         assert set(self.terms) == set(live) | self.ended | set(self.triggered)
         assert not set(live) & self.ended
         for order_id, order in self.terms.items():
@@ -97,9 +100,14 @@ class Account:
             assert live.budget == order.budget - self.spent[order.order_id]
 
     def _enter(self, command: Trigger) -> None:
-        assert command.order_id == self.triggered.pop(0)
+        assert command.order_id == next(iter(self.triggered))
+        triggered_at = self.triggered.pop(command.order_id)
         terms = self.terms[command.order_id]
-        self.terms[command.order_id] = replace(terms, stop=None, market=terms.stop not in LIMIT_TYPES)
+        price = terms.price
+        if terms.stop is OrderType.TRAILING_STOP and terms.side is Side.SELL:
+            # It had no price so far, and has triggered no lower than this.
+            price = triggered_at * (UNIT - terms.protection) // UNIT
+        self.terms[command.order_id] = replace(terms, stop=None, price=price, market=terms.stop not in LIMIT_TYPES)
 
     def _check_that_none_has_ended(self, event: Event) -> None:
         for field in ("order_id", "maker_order_id", "taker_order_id"):
