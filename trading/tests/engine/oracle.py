@@ -197,6 +197,7 @@ class Oracle:
             market=terms.stop not in LIMIT_TYPES,
             price=_protected_price(order) if terms.stop is OrderType.TRAILING_STOP else terms.price,
         )
+        order.extreme = None
         if self._takes(order):
             self._enter(order)
         else:
