@@ -6,8 +6,18 @@ What exactly should come of a command is for oracle.py to say, what holds of the
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
-from orders.terms import CALL_PHASES, LIMIT_TYPES, RESTING_TIMES, OrderType, Reason, SelfTradePrevention, Side, TimeInForce
+from orders.terms import (
+    CALL_PHASES,
+    LIMIT_TYPES,
+    RESTING_TIMES,
+    OrderType,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from trading.engine.commands import Amend, Command, NewOrder, SetPhase, Trigger
 from trading.engine.engine import Engine
 from trading.engine.events import (
@@ -27,7 +37,6 @@ from trading.engine.events import (
     Triggered,
     Uncrossed,
 )
-
 
 UNIT = 10**8
 
@@ -196,7 +205,7 @@ def _check_preventions(last: Event, events: list[Event]) -> None:
 
 def check_events(engine: Engine, events: list[Event]) -> None:
     """Assert what holds of one command's events, and the phase after it, whatever the command was."""
-    for event, after in zip(events, events[1:], strict=False):
+    for event, after in pairwise(events):
         if isinstance(event, Interrupted):
             assert isinstance(after, PhaseChanged)
         if isinstance(after, Shown):

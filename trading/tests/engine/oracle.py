@@ -397,9 +397,9 @@ class Oracle:
                 return self._want_call()
             if self.phase is Phase.AUCTION and self._extend():
                 return None
-        if command.phase in (Phase.CONTINUOUS, Phase.POST_ONLY):
-            if self.phase in CALL_PHASES or self._must_uncross():
-                self._uncross()
+        goes_on = command.phase in (Phase.CONTINUOUS, Phase.POST_ONLY)
+        if goes_on and (self.phase in CALL_PHASES or self._must_uncross()):
+            self._uncross()
         if command.phase is Phase.CLOSED:
             day = [order for order in self.orders if order.terms.time_in_force is TimeInForce.DAY]
             self._end_all(day, Reason.SESSION_CLOSE)

@@ -127,7 +127,9 @@ class Scene:
     def parked(self) -> list[str]:
         """Tell what waits for the next uncross, earliest first."""
         orders = sorted(self.engine.parked.values(), key=_priority)
-        return [f"{order.order_id}:{_lots(order) if order.budget is None else f'for {order.budget}'}" for order in orders]
+        return [
+            f"{order.order_id}:{_lots(order) if order.budget is None else f'for {order.budget}'}" for order in orders
+        ]
 
     def awaiting(self) -> list[str]:
         """Tell the stops, earliest first."""
@@ -277,8 +279,8 @@ def _check_side(side: Side, book_side: BookSide) -> dict[int, RestingOrder]:
             assert order.level is level
             assert order.terms.stop is None
             assert not order.terms.market
-            assert 0 < order.left
-            assert 0 <= order.hidden
+            assert order.left > 0
+            assert order.hidden >= 0
             assert order.left + order.hidden <= order.quantity
             assert order.left <= (order.terms.display or order.left)
             seen[order.order_id] = order
