@@ -22,6 +22,7 @@ STATUS_OF_CODE = {
     "not_acceptable": 406,
     "duplicate_client_order_id": 409,
     "order_not_open": 409,
+    "protection_tripped": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
     "insufficient_funds": 422,

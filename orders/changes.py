@@ -70,7 +70,7 @@ def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | 
             ],
         )
         rows = cursor.fetchall()
-    _ring_markets(market_id for _, _, market_id in rows)
+    ring_markets(market_id for _, _, market_id in rows)
     command_of = {order_id: command_id for order_id, command_id, _ in rows}
     return [command_of.get(order_id) for _, order_id in requests]
 
@@ -116,11 +116,12 @@ def cancel_all(account_id: int, market_id: int | None = None, *, reason: Reason 
             [account_id, market_id, market_id, account_id, write_payload(CancelAllPayload(reason))],
         )
         rows = cursor.fetchall()
-    _ring_markets(market_id for _, market_id, _ in rows)
+    ring_markets(market_id for _, market_id, _ in rows)
     return AskedAll(sum(orders for _, _, orders in rows), [command_id for command_id, _, _ in rows])
 
 
-def _ring_markets(market_ids: Iterable[int]) -> None:
+def ring_markets(market_ids: Iterable[int]) -> None:
+    """Ring for those who match these markets, once the current transaction has committed."""
     for shard in {rules_of_market(market_id).shard for market_id in set(market_ids)}:
         bell.ring_on_commit(shard)
 

@@ -15,7 +15,7 @@ import msgspec
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from orders.models import Order
+from orders.models import MarketState, Order
 from trading.journal import PendingCommand, json_or_text
 from trading.models import Prevention, Trade
 
@@ -62,6 +62,21 @@ def read_book(market_id: int, depth: int) -> BookSnapshot:
                 (bids if name == "Buy" else asks).append(Level(price, quantity))
     # UNION ALL keeps its parts together, but promises no order within them.
     return BookSnapshot(sequence, sorted(bids, reverse=True), sorted(asks))
+
+
+class AuctionState(NamedTuple):
+    """A market's call as it stands: what it would give if it ended now, and when it is to end; None where there is none."""
+
+    phase: str
+    indicative_price: Decimal | None
+    indicative_quantity: Decimal | None
+    indicative_surplus: Decimal | None
+    call_ends_at: datetime | None
+
+
+def read_auction(market_id: int) -> AuctionState:
+    """Read a market's call. One query."""
+    return AuctionState._make(MarketState.objects.values_list(*AuctionState._fields).get(market_id=market_id))
 
 
 def trades_of_market(market_id: int, *, before: int | None, limit: int) -> QuerySet[Trade]:

@@ -12,7 +12,7 @@ from typing import Any
 from accounts.numbers import EXACT, render, round_to
 from accounts.times import render_time
 from orders.intake import Placed
-from orders.models import Market, Order
+from orders.models import Market, MarketMakerProtection, Order
 from orders.rules import MarketRules, make_rules
 from orders.selectors import Fees
 from orders.terms import Side
@@ -100,6 +100,15 @@ def render_fees(fees: Fees) -> dict[str, Any]:
         "symbol": fees.symbol,
         "maker_fee": render_rate(fees.maker_fee),
         "taker_fee": render_rate(fees.taker_fee),
+    }
+
+
+def render_protection(protection: MarketMakerProtection, rules: MarketRules) -> dict[str, Any]:
+    return {
+        "symbol": rules.symbol,
+        "window_ms": protection.window_ms,
+        "quantity_limit": render(protection.quantity_limit, rules.quantity_decimals),
+        "tripped_at": None if protection.tripped_at is None else render_time(protection.tripped_at),
     }
 
 

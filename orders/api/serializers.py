@@ -10,6 +10,7 @@ from enum import StrEnum
 from rest_framework import serializers
 
 from accounts.api.serializers import ProblemSerializer
+from orders import dead_man, protection
 from orders.requests import TRAILING_OFFSET_MAX
 from orders.terms import OrderStatus, OrderType, Phase, Reason, SelfTradePrevention, Side, TimeInForce
 
@@ -141,3 +142,33 @@ class AmendmentSerializer(serializers.Serializer):
 
 class RequestedSerializer(serializers.Serializer):
     requested = serializers.IntegerField(help_text="How many orders were open.")
+
+
+class CancelAfterSerializer(serializers.Serializer):
+    timeout_seconds = serializers.IntegerField(
+        min_value=0, max_value=dead_man.SECONDS_MAX, help_text="Each call starts the countdown anew; 0 turns it off."
+    )
+
+
+class CancelAfterAnswerSerializer(serializers.Serializer):
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When all open orders are canceled. Null: off.")
+
+
+class ProtectionLimitsSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    window_ms = serializers.IntegerField(min_value=1, max_value=protection.WINDOW_MS_MAX)
+    quantity_limit = serializers.CharField(help_text="More than this filled within the window trips it.")
+
+
+class ProtectionSerializer(ProtectionLimitsSerializer):
+    tripped_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when flagged orders are refused. Null: they are not."
+    )
+
+
+class ProtectionsSerializer(serializers.Serializer):
+    results = ProtectionSerializer(many=True)
+
+
+class ProtectionResetSerializer(serializers.Serializer):
+    symbol = serializers.CharField()

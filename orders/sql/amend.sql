@@ -46,8 +46,10 @@ WITH input AS MATERIALIZED (
 ), {hold_funds}, asked AS (
     INSERT INTO commands (market_id, kind, order_id, account_id, payload)
     SELECT market_id, 'amend', order_id, account_id,
-        jsonb_build_object('price', div(new_worst, tick_size), 'quantity', new_lots)
-            || CASE WHEN extra > 0 THEN jsonb_build_object('held', extra) ELSE '{}' END
+        jsonb_build_object('side', side, 'price', div(new_worst, tick_size), 'quantity', new_lots)
+            || CASE WHEN extra > 0 THEN jsonb_build_object(
+                'held', extra, 'extra', div(extra, CASE side WHEN 'Buy' THEN tick_lot_units ELSE lot_units END)
+            ) ELSE '{}' END
     FROM decided
     WHERE decision IS NULL AND (SELECT count(*) FROM held) = (SELECT count(*) FROM need)
     RETURNING id

@@ -259,7 +259,7 @@ class _Market:
     def _compare_books(self, rebuilt: MarketBook) -> None:
         """Compare the book that was rebuilt from the open orders with the one that the journal replayed to."""
         replayed = self._book
-        resting, wanted = _resting(rebuilt.engine), _resting(replayed.engine)
+        resting, wanted = lay_out(rebuilt.engine), lay_out(replayed.engine)
         for order_id in resting.keys() | wanted.keys():
             have, want = resting.get(order_id), wanted.get(order_id)
             if have != want:
@@ -284,7 +284,7 @@ def _read_or_none(text: str) -> NewPayload | None:
     return payload if isinstance(payload, NewPayload) else None
 
 
-def _resting(engine: Engine) -> dict[int, tuple[Any, ...]]:
+def lay_out(engine: Engine) -> dict[int, tuple[Any, ...]]:
     """Lay out all that lives by order: its place, and all that decides what comes of it."""
     places = {
         order.order_id: (str(side_name), level.price, place)
