@@ -2,8 +2,8 @@
 
 The law (SEMANTICS of uncrossing), for each limit price p with B(p) what would buy there and S(p) what would sell:
 the most volume min(B, S); of those the least surplus |B - S|; of those the highest where all have something left to buy, the
-lowest where all have something left to sell; else the reference price, brought into the interval that is left. Where no limit
-is there, the reference price itself. No volume, no price.
+lowest where all have something left to sell; else the reference price, brought into the interval that is left. Where
+only market orders cross, whatever limits there are, the reference price itself. No volume, no price.
 """
 
 from bisect import bisect_left
@@ -44,11 +44,11 @@ class Interest:
 
 def find_price(buys: Interest, sells: Interest, reference: int | None) -> Uncross | None:
     """Return what an uncross gives; None where nothing crosses."""
-    candidates = sorted(buys.prices | sells.prices) or ([] if reference is None else [reference])
-    ladder = [_at(price, buys, sells) for price in candidates]
+    ladder = [_at(price, buys, sells) for price in sorted(buys.prices | sells.prices)]
     most = max((rung.quantity for rung in ladder), default=0)
     if not most:
-        return None
+        at_reference = None if reference is None else _at(reference, buys, sells)
+        return at_reference if at_reference is not None and at_reference.quantity else None
     ladder = [rung for rung in ladder if rung.quantity == most]
     least = min(abs(rung.surplus) for rung in ladder)
     ladder = [rung for rung in ladder if abs(rung.surplus) == least]

@@ -21,7 +21,7 @@ from orders.terms import (
     TimeInForce,
     phases_taking,
 )
-from trading.engine.book import BookSide, RestingOrder
+from trading.engine.book import BookSide, Level, RestingOrder
 from trading.engine.calls import Calls, band_around
 from trading.engine.commands import (
     Amend,
@@ -151,10 +151,10 @@ class Engine(Calls):
             return
         budget, reason = order.budget, None
         if crosses:
-            left, budget, reason = self._walk(sequence, order, left, opposite, reach, events)
+            left, budget, reason = self._walk(sequence, order, left, opposite, limit, reach, events)
         if left == 0 or reason is not None:
             events.append(_ended(order, reason, left))
-        elif reach < limit and (best := opposite.best()) is not None and reach < best.key <= limit:
+        elif reach < limit and (best := _beyond(opposite, reach, limit)) is not None and _buys(budget, best.price):
             self.interrupt(best.price, events)
             if order.time_in_force is TimeInForce.IOC and not order.market:
                 events.append(_ended(order, Reason.IOC_REMAINDER, left))
@@ -169,7 +169,14 @@ class Engine(Calls):
             self.look_at_stops(events, may_trigger=self.phase is _CONTINUOUS)
 
     def _walk(
-        self, sequence: int, order: NewOrder, left: int | None, opposite: BookSide, reach: int, events: list[Event]
+        self,
+        sequence: int,
+        order: NewOrder,
+        left: int | None,
+        opposite: BookSide,
+        limit: int,
+        reach: int,
+        events: list[Event],
     ) -> tuple[int | None, int | None, Reason | None]:
         """Walk the other side as far as the order may; returns the lots and the budget left, and why it must end if it must.
 
@@ -211,8 +218,9 @@ class Engine(Calls):
         if traded_at:
             self.last_price = traded_at
         # Whatever comes next is no cheaper than what came last.
-        if budget is not None and budget < price and (traded_at or reason is not None):
-            left = 0
+        if budget is not None and (traded_at or reason is not None):
+            beyond = _beyond(opposite, reach, limit)
+            left = left if _buys(budget, price if beyond is None else beyond.price) else 0
         if decrements and left != 0:
             reason = None  # it has lost lots, and goes on with the rest
         return left, budget, reason
@@ -409,6 +417,17 @@ def _fillable(order: NewOrder, opposite: BookSide, reach: int) -> bool:
         if wanted <= 0:
             return True
     return False
+
+
+def _beyond(side: BookSide, reach: int, limit: int) -> Level | None:
+    """Return the best level, if it is within the order's limit but out of reach."""
+    best = side.best()
+    return best if best is not None and reach < best.key <= limit else None
+
+
+def _buys(budget: int | None, price: int) -> bool:
+    """Tell whether an order that has a budget, if it has one, can pay for a lot: what buys none is no match, and stops nothing."""
+    return budget is None or budget >= price
 
 
 def _covered(order: RestingOrder, command: Amend, left: int) -> bool:

@@ -142,7 +142,12 @@ class LiveOrders:
             for order in (*self.orders.values(), *self.parked.values())
             if order.side is side and key(order.price) <= key(price) and order.lots_at(price)
         ]
-        return deque(sorted(orders, key=lambda order: (not order.terms.market, key(order.price), priority(order))))
+
+        def rank(order: RestingOrder) -> tuple[bool, int, tuple[int, int]]:
+            # A protection price is no bid: it gives a market order no better place.
+            return not order.terms.market, 0 if order.terms.market else key(order.price), priority(order)
+
+        return deque(sorted(orders, key=rank))
 
     def fill(self, order: RestingOrder, lots: int, price: int) -> None:
         """Take lots off an order in an uncross; one that trades no more is out."""
