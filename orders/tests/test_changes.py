@@ -156,33 +156,23 @@ def test_rule_loosened_behind_the_cache_holds_at_once_for_amendments():
 
 
 @pytest.mark.parametrize(
-    ("fields", "amendment", "payload", "extra"),
+    ("fields", "amendment", "price", "lots", "extra"),
     [
-        ({}, {"price": "110"}, {"price": 11_000, "quantity": 100_000, "held": 10 * 10**8}, "10"),
-        ({}, {"quantity": "3"}, {"price": 10_000, "quantity": 300_000, "held": 200 * 10**8}, "200"),
-        ({}, {"quantity": "2", "price": "110"}, {"price": 11_000, "quantity": 200_000, "held": 120 * 10**8}, "120"),
-        ({}, {"price": "90"}, {"price": 9_000, "quantity": 100_000}, "0"),
-        ({}, {"quantity": "0.5", "price": "150"}, {"price": 15_000, "quantity": 50_000}, "0"),
+        ({}, {"price": "110"}, 11_000, 100_000, "10"),
+        ({}, {"quantity": "3"}, 10_000, 300_000, "200"),
+        ({}, {"quantity": "2", "price": "110"}, 11_000, 200_000, "120"),
+        ({}, {"price": "90"}, 9_000, 100_000, "0"),
+        ({}, {"quantity": "0.5", "price": "150"}, 15_000, 50_000, "0"),
         # Were all of the old order filled first, the added lot would still cost its new price.
-        ({}, {"quantity": "2", "price": "50"}, {"price": 5_000, "quantity": 200_000, "held": 50 * 10**8}, "50"),
-        ({"side": "Sell"}, {"price": "90"}, {"price": 9_000, "quantity": 100_000}, "0"),
-        ({"side": "Sell"}, {"quantity": "1.5"}, {"price": 10_000, "quantity": 150_000, "held": 50_000_000}, "0.5"),
-        (
-            {"order_type": "StopMarket", "stop_price": "100"},
-            {"quantity": "2"},
-            {"price": 11_000, "quantity": 200_000, "held": 110 * 10**8},
-            "110",
-        ),
-        (
-            {"order_type": "StopLimit", "stop_price": "100"},
-            {"price": "101"},
-            {"price": 10_100, "quantity": 100_000, "held": 10**8},
-            "1",
-        ),
-        ({"display_quantity": "0.5"}, {"quantity": "5"}, {"price": 10_000, "quantity": 500_000, "held": 400 * 10**8}, "400"),
+        ({}, {"quantity": "2", "price": "50"}, 5_000, 200_000, "50"),
+        ({"side": "Sell"}, {"price": "90"}, 9_000, 100_000, "0"),
+        ({"side": "Sell"}, {"quantity": "1.5"}, 10_000, 150_000, "0.5"),
+        ({"order_type": "StopMarket", "stop_price": "100"}, {"quantity": "2"}, 11_000, 200_000, "110"),
+        ({"order_type": "StopLimit", "stop_price": "100"}, {"price": "101"}, 10_100, 100_000, "1"),
+        ({"display_quantity": "0.5"}, {"quantity": "5"}, 10_000, 500_000, "400"),
     ],
-)  # fmt: skip
-def test_amend_holds_what_the_new_terms_need_beside_the_old(fields, amendment, payload, extra):
+)
+def test_amend_holds_what_the_new_terms_need_beside_the_old(fields, amendment, price, lots, extra):
     make_market()
     account = make_trader(funds={"USD": "1000", "BTC": "10"})
     order = place_order(account, **fields)
@@ -193,7 +183,7 @@ def test_amend_holds_what_the_new_terms_need_beside_the_old(fields, amendment, p
 
     command = Command.objects.get(id=command_id)
     assert (command.kind, command.order_id, command.account_id) == ("amend", order.id, account.id)
-    assert (command.payload, command.sequence) == (payload, None)
+    assert (command.payload, command.sequence) == (new_terms(order.side, price, lots, extra), None)
     assert available(account, asset) == before - Decimal(extra)
     assert held(account, asset) == order.held_amount + Decimal(extra)
     assert (stands.price, stands.quantity, stands.held_amount) == (order.price, order.quantity, order.held_amount)
@@ -208,7 +198,7 @@ def test_amend_holds_for_what_is_left_of_the_order():
 
     _, command_id = amend(account, order, quantity="5", price="110")
 
-    assert Command.objects.get(id=command_id).payload == {"price": 11_000, "quantity": 500_000, "held": 120 * 10**8}
+    assert Command.objects.get(id=command_id).payload == new_terms("Buy", 11_000, 500_000, "120")
 
 
 def test_amend_of_a_parked_market_order_changes_its_quantity():
@@ -219,7 +209,7 @@ def test_amend_of_a_parked_market_order_changes_its_quantity():
 
     _, command_id = amend(account, order, quantity="2")
 
-    assert Command.objects.get(id=command_id).payload == {"price": 11_000, "quantity": 200_000, "held": 110 * 10**8}
+    assert Command.objects.get(id=command_id).payload == new_terms("Buy", 11_000, 200_000, "110")
 
 
 def test_amend_that_funds_do_not_reach_for_leaves_the_order_as_it_is():
@@ -444,6 +434,14 @@ def available(account, code):
 
 def held(account, code):
     return Balance.objects.get(account=account, asset__code=code).held
+
+
+def new_terms(side, price, lots, extra):
+    """Write the payload of an amend: `extra` is in the asset that the order holds, of scale 8 as all here."""
+    payload = {"side": side, "price": price, "quantity": lots}
+    units = int(Decimal(extra) * 10**8)
+    # One lot costs 10 units at one tick; 1000 units of base are one lot.
+    return payload | ({"held": units, "extra": units // (10 if side == "Buy" else 1000)} if units else {})
 
 
 def amend(account, order, quantity=None, price=None):
