@@ -207,7 +207,7 @@ def test_budget_whose_last_lots_were_prevented_expires(budget, end):
     assert scene.buy(None, budget=budget, **market(**DECREMENT))[-1] == end
 
 
-@pytest.mark.parametrize(("budget", "end"), [(299, "end Filled"), (350, "end Expired no_liquidity, 0 dropped")])
+@pytest.mark.parametrize(("budget", "end"), [(249, "end Filled"), (250, "end Expired no_liquidity, 0 dropped")])
 def test_budget_that_an_own_order_was_canceled_before_ends_by_what_it_could_buy_there(budget, end):
     scene = Scene(
         """
