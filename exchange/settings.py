@@ -13,7 +13,7 @@ import environ
 import structlog
 
 from exchange import embedded
-from orders.terms import OrderType, SelfTradePrevention
+from orders.terms import OrderType, SelfTradePrevention, Side
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -165,6 +165,7 @@ SPECTACULAR_SETTINGS = {
         "Check": ["ok", "down"],
         "OrderType": [str(term) for term in OrderType],
         "SelfTradePrevention": [str(term) for term in SelfTradePrevention],
+        "SideEnum": [str(term) for term in Side],
     },
 }
 
@@ -183,6 +184,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_keepaliv
 
 CELERY_BEAT_SCHEDULE = {
     "keep-matching": {"task": "trading.tasks.keep_matching", "schedule": 10.0, "options": {"expires": 10}},
+    "keep-time": {"task": "orders.tasks.keep_time", "schedule": 1.0, "options": {"expires": 5}},
 }
 
 # --- pages, time, logs -----------------------------------------------------------------------------

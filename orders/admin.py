@@ -1,23 +1,38 @@
 """Let operators look after markets and fees, and look at orders and the journal.
 
 The law: a phase changes only by a journaled command, and what was asked or decided is only shown. Settings of a market
-bump its rules_version (a trigger does), by which order intake notices.
+bump its rules_version (a trigger does), by which order intake and matching notice.
+Phases and kill switches are orders/switchboard.py's.
 """
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import EmptyFieldListFilter, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from accounts.backoffice import ReadOnlyMixin, RecordAdmin, RecordInline, plain, show_amount, show_fields, show_owner
-from orders.changes import ask_phase
+from accounts.errors import DomainError
+from accounts.models import User
 from orders.markets import create_market
-from orders.models import Command, FeeRate, Market, MarketState, Order, choices, default_order_types
-from orders.terms import OrderType, Phase
+from orders.models import (
+    Command,
+    DeadManSwitch,
+    FeeRate,
+    Market,
+    MarketMakerProtection,
+    MarketState,
+    Order,
+    choices,
+    default_order_types,
+)
+from orders.protection import check_limits, remove_protection, reset_protection, set_protection
+from orders.rules import rules_of_market
+from orders.switchboard import PhasesAndKillSwitch, TraderAdmin
+from orders.terms import OrderType
 
 FIXED_BY_ORDERS = (show_amount("tick_size"), show_amount("lot_size"))
 
@@ -35,7 +50,9 @@ class MarketForm(forms.ModelForm):
         model = Market
         fields = (
             "base", "quote", "tick_size", "lot_size", "order_types", "min_quantity", "max_quantity", "min_notional",
-            "max_open_orders", "price_band", "protection_band", "reference_price", "maker_fee", "taker_fee", "shard",
+            "max_open_orders", "max_stop_orders", "max_iceberg_orders", "price_band", "protection_band", "reference_price",
+            "volatility_band", "auction_band", "call_seconds", "call_random_seconds", "opens_at", "closes_at", "maker_fee",
+            "taker_fee", "shard",
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,8 +63,12 @@ class MarketForm(forms.ModelForm):
                 self.initial[name] = plain(self.initial[name])
 
 
+admin.site.unregister(User)
+admin.site.register(User, TraderAdmin)
+
+
 @admin.register(Market)
-class MarketAdmin(ModelAdmin):
+class MarketAdmin(PhasesAndKillSwitch):
     """Look after markets."""
 
     form = MarketForm
@@ -56,11 +77,13 @@ class MarketAdmin(ModelAdmin):
     list_filter = ("shard",)
     search_fields = ("symbol",)
     ordering = ("symbol",)
-    actions = ("halt", "cancel_only", "resume")
     fieldsets = (
         (None, {"fields": ("base", "quote", "tick_size", "lot_size", "order_types")}),
-        ("Limits", {"fields": ("min_quantity", "max_quantity", "min_notional", "max_open_orders")}),
+        ("Sizes", {"fields": ("min_quantity", "max_quantity", "min_notional")}),
+        ("Open orders", {"fields": ("max_open_orders", "max_stop_orders", "max_iceberg_orders")}),
         ("Prices", {"fields": ("price_band", "protection_band", "reference_price")}),
+        ("Calls", {"fields": ("volatility_band", "auction_band", "call_seconds", "call_random_seconds")}),
+        ("Hours", {"fields": ("opens_at", "closes_at")}),
         ("Fees", {"fields": ("maker_fee", "taker_fee")}),
         ("Operation", {"fields": ("shard", "phase", "rules_version", "fee_account", "created_at")}),
     )
@@ -98,32 +121,22 @@ class MarketAdmin(ModelAdmin):
     def phase(self, market: Market) -> str:
         return market.state.phase
 
-    @admin.action(description="Halt: no orders, no matching", permissions=["change"])
-    def halt(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._ask_phase(request, queryset, Phase.HALTED)
-
-    @admin.action(description="Cancel only: no new orders", permissions=["change"])
-    def cancel_only(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._ask_phase(request, queryset, Phase.CANCEL_ONLY)
-
-    @admin.action(description="Resume continuous trading", permissions=["change"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._ask_phase(request, queryset, Phase.CONTINUOUS)
-
-    def _ask_phase(self, request: HttpRequest, queryset: QuerySet[Market], phase: Phase) -> None:
-        markets = list(queryset.order_by("symbol"))
-        for market in markets:
-            command_id = ask_phase(market, phase, reason="back office", by=request.user.get_username())
-            self.log_change(request, market, f"Asked for phase {phase}, command {command_id}.")
-        symbols = ", ".join(market.symbol for market in markets)
-        self.message_user(request, f"Asked for phase {phase}: {symbols}. It takes effect once matching has taken it.")
-
 
 @admin.register(MarketState)
 class MarketStateAdmin(ReadOnlyMixin, ModelAdmin):
     """Look at where markets stand."""
 
-    list_display = ("market", "phase", "last_sequence", "last_price", "best_bid", "best_ask", "updated_at")
+    list_display = (
+        "market",
+        "phase",
+        "call_ends_at",
+        "indicative_price",
+        "last_sequence",
+        "last_price",
+        "best_bid",
+        "best_ask",
+        "updated_at",
+    )
     list_filter = ("phase",)
     list_select_related = ("market",)
     ordering = ("market__symbol",)
@@ -143,6 +156,84 @@ class FeeRateAdmin(ModelAdmin):
     ordering = ("-id",)
 
 
+class ProtectionForm(forms.ModelForm):
+    class Meta:
+        model = MarketMakerProtection
+        fields = ("account", "market", "window_ms", "quantity_limit")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.initial.get("quantity_limit") is not None:
+            self.initial["quantity_limit"] = plain(self.initial["quantity_limit"])
+
+    def clean(self) -> dict[str, Any]:
+        given = {**self.cleaned_data}
+        market = given.get("market") or (self.instance.market if self.instance.pk else None)
+        if market is not None and {"window_ms", "quantity_limit"} <= given.keys():
+            try:
+                check_limits(rules_of_market(market.id), given["window_ms"], given["quantity_limit"])
+            except DomainError as error:
+                for fault in error.errors:
+                    self.add_error(fault.field, fault.message)
+        return given
+
+
+@admin.register(MarketMakerProtection)
+class ProtectionAdmin(ModelAdmin):
+    """Look after market makers' protections. Matching trips them."""
+
+    form = ProtectionForm
+    list_display = ("id", "account", show_owner, "market", "window_ms", show_amount("quantity_limit"), "tripped_at")
+    list_select_related = ("account__user", "market")
+    list_filter = ("market", ("tripped_at", EmptyFieldListFilter))
+    search_fields = ("=account__id", "account__user__email")
+    autocomplete_fields = ("account",)
+    ordering = ("-id",)
+    actions = ("reset",)
+
+    def get_fields(self, request: HttpRequest, obj: MarketMakerProtection | None = None) -> tuple[str, ...]:
+        return (
+            "account",
+            "market",
+            "window_ms",
+            "quantity_limit",
+            *(("tripped_at", "tripped_sequence") if obj else ()),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: MarketMakerProtection | None = None) -> tuple[str, ...]:
+        return ("account", "market", "tripped_at", "tripped_sequence") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: MarketMakerProtection | None = None) -> bool:
+        # One by one only: a tripped one stays until it is reset.
+        return obj is not None and obj.tripped_at is None and super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: MarketMakerProtection, form: Any, change: Any) -> None:
+        rules = rules_of_market(obj.market_id)
+        obj.pk = set_protection(obj.account_id, rules, obj.window_ms, obj.quantity_limit).pk
+
+    def delete_model(self, request: HttpRequest, obj: MarketMakerProtection) -> None:
+        remove_protection(obj.account_id, rules_of_market(obj.market_id))
+
+    @admin.action(description="Reset: take flagged orders again", permissions=["change"])
+    def reset(self, request: HttpRequest, queryset: QuerySet[MarketMakerProtection]) -> None:
+        protections = list(queryset.select_related("market"))
+        for protection in protections:
+            rules = rules_of_market(protection.market_id)
+            _, command_id = reset_protection(protection.account_id, rules, by=request.user.get_username())
+            self.log_change(request, protection, f"Asked for a reset, command {command_id}.")
+        message = f"Asked for {len(protections)} resets. They take effect once matching has taken them."
+        self.message_user(request, message)
+
+
+@admin.register(DeadManSwitch)
+class DeadManSwitchAdmin(ReadOnlyMixin, ModelAdmin):
+    """Look at whose orders end when."""
+
+    list_display = ("account", show_owner, "expires_at")
+    list_select_related = ("account__user",)
+    ordering = ("expires_at",)
+
+
 class CommandInline(RecordInline):
     model = Command
     fields = ("id", "kind", "sequence", "accepted_at", "processed_at", "events")
@@ -158,7 +249,9 @@ class OrderAdmin(RecordAdmin):
         "market",
         "side",
         "order_type",
+        "time_in_force",
         "price",
+        "stop_price",
         "quantity",
         "filled_quantity",
         "status",
@@ -166,7 +259,7 @@ class OrderAdmin(RecordAdmin):
         "client_order_id",
         "created_at",
     )  # fmt: skip
-    list_filter = ("market", "status", "side")
+    list_filter = ("market", "status", "side", "order_type", "time_in_force")
     list_select_related = ("account__user", "market")
     account_keys = ("account_id",)
     text_keys = ("client_order_id",)

@@ -1,24 +1,30 @@
-"""Ask for changes of what is in the journal: the end of orders, lower quantities, other phases; and wait until they are taken.
+"""Ask for changes of what is in the journal: the end of orders, other terms, other phases; and wait until they are taken.
 
 The law: whatever is to change a book is a pending command, put down here or by order intake; nothing else may.
-Whether a change still finds its order is the engine's to see.
+Whether a change still finds its order is the engine's to see. What new terms need is held by orders/amending.py.
 """
 
+import secrets
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 from django.db import connection
 
-from accounts.errors import DomainError, FieldError, refusal
+from accounts.errors import DomainError, refusal
+from accounts.times import to_microseconds
 from orders import bell
-from orders.journal import CancelPayload, PhasePayload, ReducePayload, write_payload
+from orders.amending import ask_amend, check_amendment, keeps_priority, new_quantity, refusal_of
+from orders.journal import CancelAllPayload, CancelPayload, PhasePayload, ReducePayload, write_payload
 from orders.models import Command, Market, Order
 from orders.requests import Amendment
-from orders.rules import check_quantity, current_rules, rules_of_market
+from orders.rules import current_rules, rules_of_market
 from orders.selectors import own_order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase, Reason
 
+ATTEMPTS = 5
 WAIT_MAX_MS = 5000
 WAIT_LOOK_SECONDS_MIN = 0.002
 WAIT_LOOK_SECONDS_MAX = 0.025
@@ -64,7 +70,7 @@ def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | 
             ],
         )
         rows = cursor.fetchall()
-    _ring_markets(market_id for _, _, market_id in rows)
+    ring_markets(market_id for _, _, market_id in rows)
     command_of = {order_id: command_id for order_id, command_id, _ in rows}
     return [command_of.get(order_id) for _, order_id in requests]
 
@@ -83,45 +89,70 @@ def journal_positions(count: int) -> list[int]:
         return [position for (position,) in cursor.fetchall()]
 
 
-def cancel_all(account_id: int, market_id: int | None = None) -> list[int]:
-    """Ask for the end of all the account's open orders, in one market or in all; returns the commands' ids."""
+class AskedAll(NamedTuple):
+    """How many orders were open when their end was asked for, and the ids of the commands that ask, one a market."""
+
+    open: int
+    command_ids: list[int]
+
+
+def cancel_all(account_id: int, market_id: int | None = None, *, reason: Reason = Reason.MASS_CANCEL) -> AskedAll:
+    """Ask for the end of all the account's open orders, in one market or in all, by one command a market."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO commands (market_id, kind, order_id, account_id, payload)
-            SELECT market_id, 'cancel', id, account_id, %s::jsonb FROM orders
-            WHERE account_id = %s AND status IN ('New', 'PendingTrigger', 'PartiallyFilled') AND (%s::bigint IS NULL OR market_id = %s)
-            ORDER BY id RETURNING id, market_id
+            WITH open AS MATERIALIZED (
+                SELECT market_id, count(*) AS orders FROM orders
+                WHERE account_id = %s AND status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+                  AND (%s::bigint IS NULL OR market_id = %s)
+                GROUP BY market_id
+            ), asked AS (
+                INSERT INTO commands (market_id, kind, account_id, payload)
+                SELECT market_id, 'cancel_all', %s, %s::jsonb FROM open ORDER BY market_id
+                RETURNING id, market_id
+            )
+            SELECT asked.id, market_id, open.orders FROM asked JOIN open USING (market_id) ORDER BY asked.id
             """,
-            [write_payload(CancelPayload(Reason.MASS_CANCEL)), account_id, market_id, market_id],
+            [account_id, market_id, market_id, account_id, write_payload(CancelAllPayload(reason))],
         )
         rows = cursor.fetchall()
-    _ring_markets(market_id for _, market_id in rows)
-    return [command_id for command_id, _ in rows]
+    ring_markets(market_id for _, market_id, _ in rows)
+    return AskedAll(sum(orders for _, _, orders in rows), [command_id for command_id, _, _ in rows])
 
 
-def _ring_markets(market_ids: Iterable[int]) -> None:
+def ring_markets(market_ids: Iterable[int]) -> None:
+    """Ring for those who match these markets, once the current transaction has committed."""
     for shard in {rules_of_market(market_id).shard for market_id in set(market_ids)}:
         bell.ring_on_commit(shard)
 
 
-def reduce(account_id: int, order_id: int, amendment: Amendment) -> tuple[Order, int]:
-    """Ask for a lower quantity in place, filled part included; returns the order as it stands, and the command's id.
+def amend(account_id: int, order_id: int, amendment: Amendment) -> tuple[Order, int]:
+    """Ask for other terms of an order, its filled part included; returns it as it stands, and the command's id.
 
-    Raises DomainError not_found, order_not_open, or what is wrong with the quantity.
+    Less quantity alone keeps the order's priority; anything else loses it, and what it may cost more is held at once.
+    Raises DomainError not_found, order_not_open, what is wrong with the terms, or what the moment forbids.
     """
     order = _open_order(account_id, order_id)
     rules = rules_of_market(order.market_id)
-    errors = check_quantity(amendment.quantity, rules)
-    if errors:
-        errors = check_quantity(amendment.quantity, current_rules(rules))
-    if not errors and (order.quantity is None or amendment.quantity > order.quantity):
-        limit = None if order.quantity is None else f"{order.quantity:.{rules.quantity_decimals}f}"
-        message = "Only a lower quantity can be asked for yet: cancel the order and place another."
-        errors.append(FieldError("quantity", "invalid_value", message, limit, f"{amendment.quantity:f}"))
-    if errors:
-        raise DomainError(errors[0].code, errors[0].message, errors)
-    return order, _ask(order, CommandKind.REDUCE, ReducePayload(rules.lots(amendment.quantity)))
+    for _ in range(ATTEMPTS):
+        if check_amendment(order, amendment, rules):
+            rules = current_rules(rules)
+        errors = check_amendment(order, amendment, rules)
+        if errors:
+            raise DomainError(errors[0].code, errors[0].message, errors)
+        if keeps_priority(order, amendment):
+            payload = ReducePayload(rules.lots(new_quantity(order, amendment)))
+            return order, _ask(order, CommandKind.REDUCE, payload)
+        row = ask_amend(order, amendment, rules)
+        if row.command_id is not None:
+            bell.ring_on_commit(rules.shard)
+            return order, row.command_id
+        if row.decision == "order_not_open":
+            raise _ended(own_order(account_id, order_id))
+        if row.decision != "stale_rules":
+            raise refusal_of(row, order, amendment, rules)
+        rules = current_rules(rules)
+    raise DomainError("unavailable", "The market's rules kept changing; try again.")
 
 
 def _open_order(account_id: int, order_id: int) -> Order:
@@ -145,12 +176,24 @@ def _ask(order: Order, kind: CommandKind, payload: CancelPayload | ReducePayload
     return command.id
 
 
-def ask_phase(market: Market, phase: Phase, *, reason: str = "", by: str = "") -> int:
-    """Ask for a change of a market's phase; returns the command's id."""
-    payload = PhasePayload(phase, reason, by)
+def ask_phase(market: Market, phase: Phase, *, reason: str = "", by: str = "", direct: bool = False) -> int:
+    """Ask for a change of a market's phase; returns the command's id.
+
+    Continuous trading begins with a call where the market has stood still, and a call ends only at a price within its band,
+    unless it is to be `direct`.
+    """
+    through_call = phase is Phase.CONTINUOUS and not direct
+    ends_at, random = _end_of_call(market) if phase is Phase.AUCTION else (None, 0)
+    payload = PhasePayload(phase, reason, by, through_call, ends_at, random)
     command = Command.objects.create(market_id=market.id, kind=CommandKind.PHASE, payload=msgspec.to_builtins(payload))
     bell.ring_on_commit(market.shard)
     return command.id
+
+
+def _end_of_call(market: Market) -> tuple[int, int]:
+    """Choose when a call that begins now is to end, so that nobody can know it; returns chance's share beside it."""
+    random = secrets.randbelow(market.call_random_seconds * 1_000_000 + 1)
+    return to_microseconds(datetime.now(UTC)) + market.call_seconds * 1_000_000 + random, random
 
 
 def wait_until_taken(command_ids: Iterable[int], timeout_ms: int) -> bool:

@@ -17,9 +17,17 @@ from orders import bell
 from orders.models import Order
 from orders.refusals import duplicate, refusal_of, short_of_funds
 from orders.requests import NewOrder
-from orders.rules import MarketRules, check_order, current_rules, forget_rules, rules_of_market, rules_of_symbol
+from orders.rules import (
+    MarketRules,
+    check_order,
+    current_rules,
+    expiry_of,
+    forget_rules,
+    rules_of_market,
+    rules_of_symbol,
+)
 from orders.statement import ATTEMPTS, Candidate, Row, execute
-from orders.terms import OrderStatus, OrderType, Side
+from orders.terms import STOP_TYPES, OrderStatus, Side
 
 BATCH_MAX = 1000
 _ORDER_COLUMNS = [field.attname for field in Order._meta.concrete_fields]
@@ -112,7 +120,7 @@ def _candidates(
             outcomes[n] = _earlier_or(error, account_id, order)
         else:
             position = None if positions is None else positions[n]
-            candidates.append(Candidate(n, position, account_id, order, rules))
+            candidates.append(Candidate(n, position, account_id, order, rules, expiry_of(order, rules)))
     return candidates
 
 
@@ -222,17 +230,23 @@ def _order_of(row: Row, candidate: Candidate) -> Order:
         "time_in_force": request.time_in_force,
         "post_only": request.post_only,
         "self_trade_prevention": request.self_trade_prevention,
+        "market_maker_protection": request.market_maker_protection,
         "price": request.price,
-        "protection_price": row.worst_price if request.order_type is OrderType.MARKET else None,
+        "protection_price": row.worst_price if request.price is None else None,
+        "stop_price": request.stop_price,
+        "trailing_offset": request.trailing_offset,
         "quantity": request.quantity,
         "quote_quantity": request.quote_quantity,
+        "display_quantity": request.display_quantity,
+        "expires_at": candidate.expires_at,
         "filled_quantity": zero,
         "filled_quote": zero,
+        "prevented_quantity": zero,
         "remaining_quantity": request.quantity,
         "held_amount": row.held_amount,
         "maker_fee": row.maker_fee,
         "taker_fee": row.taker_fee,
-        "status": OrderStatus.NEW,
+        "status": OrderStatus.PENDING_TRIGGER if request.order_type in STOP_TYPES else OrderStatus.NEW,
         "created_at": row.created_at,
         "updated_at": row.created_at,
     }

@@ -7,25 +7,34 @@ What the engine made of the orders is trading/integrity/'s.
 from accounts.integrity import BALANCES_A_READ, LOWEST_ID, Report, id_ranges, rows, rows_between
 
 HOLDS = "held is the sum of the open orders' holds"
+# What an amendment that is still pending holds beside its order is in its payload, in units of 10^-scale.
 JOURNALED = "every order is in the journal once"
 ORDERS_A_READ = 5_000
 
 _HELD = """
-    SELECT b.id, b.account_id, COALESCE(a.code, b.asset_id::text), b.held, COALESCE(orders_of.held, 0)
+    WITH amendments AS MATERIALIZED (
+        SELECT c.account_id, CASE c.payload->>'side' WHEN 'Buy' THEN m.quote_id ELSE m.base_id END AS asset_id,
+            sum((c.payload->>'held')::numeric) AS held
+        FROM commands c JOIN markets m ON m.id = c.market_id
+        WHERE c.sequence IS NULL AND c.kind = 'amend' GROUP BY 1, 2
+    )
+    SELECT b.id, b.account_id, COALESCE(a.code, b.asset_id::text), b.held,
+        COALESCE(orders_of.held, 0) + COALESCE(amendments.held, 0) * power(10::numeric, -a.scale)
     FROM (SELECT * FROM balances WHERE id > %s ORDER BY id LIMIT %s) b
     LEFT JOIN assets a ON a.id = b.asset_id
     CROSS JOIN LATERAL (
         SELECT sum(o.held_amount) AS held FROM orders o JOIN markets m ON m.id = o.market_id
-        WHERE o.account_id = b.account_id AND o.status IN ('New', 'PartiallyFilled')
+        WHERE o.account_id = b.account_id AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
           AND CASE o.side WHEN 'Buy' THEN m.quote_id ELSE m.base_id END = b.asset_id
     ) orders_of
+    LEFT JOIN amendments ON amendments.account_id = b.account_id AND amendments.asset_id = b.asset_id
     ORDER BY b.id
 """
 _HOLDS_NOWHERE = """
     SELECT o.id, o.account_id, o.held_amount FROM orders o LEFT JOIN markets m ON m.id = o.market_id
     LEFT JOIN balances b
         ON b.account_id = o.account_id AND b.asset_id = CASE o.side WHEN 'Buy' THEN m.quote_id ELSE m.base_id END
-    WHERE o.status IN ('New', 'PartiallyFilled') AND b.id IS NULL
+    WHERE o.status IN ('New', 'PendingTrigger', 'PartiallyFilled') AND b.id IS NULL
 """
 
 
@@ -53,7 +62,7 @@ _NOT_JOURNALED = """
     GROUP BY o.id
     HAVING count(c.id) <> 1 OR NOT EXISTS (SELECT FROM markets m WHERE m.id = o.market_id)
         OR (count(c.sequence) = 0 AND (o.priority_sequence IS NOT NULL OR o.status <> 'New'))
-        OR (o.status IN ('New', 'PartiallyFilled') AND o.priority_sequence IS NULL
+        OR (o.status IN ('New', 'PendingTrigger', 'PartiallyFilled') AND o.priority_sequence IS NULL
             AND bool_and(c.sequence IS NOT NULL AND c.events->0->>0 <> 'internal_error'))
 """
 

@@ -56,11 +56,17 @@ class ReducePayload(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class AmendPayload(msgspec.Struct, omit_defaults=True, frozen=True):
-    """New terms of an order, which loses its priority; `held` is what was held for them beside what the order held."""
+    """New terms of an order, which loses its priority.
 
+    `held` is what was held for them beside what the order held; `extra` is the same for a buy in the cost of one lot at one
+    tick, for a sell in lots.
+    """
+
+    side: Side
     price: int
     quantity: int
     held: int = 0
+    extra: int = 0
 
 
 class CancelAllPayload(msgspec.Struct, omit_defaults=True, frozen=True):

@@ -6,13 +6,15 @@ which also refuses a stale copy by its version.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 from accounts.errors import DomainError, FieldError, refusal
 from accounts.numbers import EXACT, decimals_of, to_units
+from accounts.times import render_time
 from orders.models import Market
 from orders.requests import NewOrder
-from orders.terms import OrderType, Side
+from orders.terms import LIMIT_TYPES, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,15 @@ class MarketRules:
     min_quantity: Decimal | None
     max_quantity: Decimal | None
     min_notional: Decimal | None
+    protection_band: Decimal
+    volatility_band: Decimal | None
+    auction_band: Decimal | None
+    reference_price: Decimal | None
     order_types: tuple[str, ...]
     max_open_orders: int | None
+    call_seconds: int
+    call_random_seconds: int
+    closes_at: time | None
     fee_account_id: int
 
     def ticks(self, price: Decimal) -> int:
@@ -125,8 +134,15 @@ def make_rules(market: Market) -> MarketRules:
         min_quantity=market.min_quantity,
         max_quantity=market.max_quantity,
         min_notional=market.min_notional,
+        protection_band=market.protection_band,
+        volatility_band=market.volatility_band,
+        auction_band=market.auction_band,
+        reference_price=market.reference_price,
         order_types=tuple(market.order_types),
         max_open_orders=market.max_open_orders,
+        call_seconds=market.call_seconds,
+        call_random_seconds=market.call_random_seconds,
+        closes_at=market.closes_at,
         fee_account_id=market.fee_account_id,
     )
 
@@ -139,16 +155,29 @@ def check_order(order: NewOrder, rules: MarketRules) -> None:
         errors.append(
             FieldError("order_type", "order_type_not_allowed", message, list(rules.order_types), str(order.order_type))
         )
-    if order.price is not None:
-        errors += _check_multiple("price", "price_off_tick", order.price, rules.tick_size, "tick size")
+    for field, price in (("price", order.price), ("stop_price", order.stop_price)):
+        if price is not None:
+            errors += check_price(field, price, rules)
     if order.quantity is not None:
         errors += check_quantity(order.quantity, rules)
+    if order.display_quantity is not None:
+        errors += _check_multiple(
+            "display_quantity", "quantity_off_lot", order.display_quantity, rules.lot_size, "lot size"
+        )
     if order.quote_quantity is not None:
         errors += _check_quote_quantity(order.quote_quantity, rules)
-    if order.price is not None and order.quantity is not None:
-        errors += _check_notional("quantity", EXACT.multiply(order.price, order.quantity), rules)
+    price = order.stop_price if order.price is None else order.price
+    if price is not None and order.quantity is not None:
+        errors += check_notional(price, order.quantity, rules)
+    if order.expires_at is not None:
+        errors += _check_expiry(order.expires_at)
     if errors:
         raise DomainError(errors[0].code, errors[0].message, errors)
+
+
+def check_price(field: str, price: Decimal, rules: MarketRules) -> list[FieldError]:
+    """Check a price against the tick."""
+    return _check_multiple(field, "price_off_tick", price, rules.tick_size, "tick size")
 
 
 def check_quantity(quantity: Decimal, rules: MarketRules) -> list[FieldError]:
@@ -176,7 +205,7 @@ def _check_quote_quantity(amount: Decimal, rules: MarketRules) -> list[FieldErro
     if amount < least:
         message = f"quote_quantity must be at least {least:f}: less buys no lot at any price."
         return [FieldError("quote_quantity", "invalid_value", message, f"{least:f}", f"{amount:f}")]
-    return _check_notional("quote_quantity", amount, rules)
+    return _check_least_notional("quote_quantity", amount, rules)
 
 
 def _check_multiple(field: str, code: str, value: Decimal, step: Decimal, name: str) -> list[FieldError]:
@@ -186,12 +215,37 @@ def _check_multiple(field: str, code: str, value: Decimal, step: Decimal, name: 
     return [FieldError(field, code, f"{field} must be a multiple of the {name}, {limit}.", limit, f"{value:f}")]
 
 
-def _check_notional(field: str, notional: Decimal, rules: MarketRules) -> list[FieldError]:
+def check_notional(price: Decimal, quantity: Decimal, rules: MarketRules) -> list[FieldError]:
+    """Check that price × quantity is worth the trouble. A stop without a limit is judged by its stop price."""
+    return _check_least_notional("quantity", EXACT.multiply(price, quantity), rules)
+
+
+def _check_least_notional(field: str, notional: Decimal, rules: MarketRules) -> list[FieldError]:
     if rules.min_notional is None or notional >= rules.min_notional:
         return []
     limit, value = (f"{EXACT.normalize(amount):f}" for amount in (rules.min_notional, notional))
     message = f"price × quantity must be at least {limit} {rules.quote}, got {value}."
     return [FieldError(field, "below_min_notional", message, limit, value)]
+
+
+def _check_expiry(expires_at: datetime) -> list[FieldError]:
+    """Check that there is still time. Not part of reading a request, whose repeat may come when its time is up."""
+    now = datetime.now(UTC)
+    if expires_at > now:
+        return []
+    limit = render_time(now)
+    return [
+        FieldError("expires_at", "invalid_value", "expires_at must be in the future.", limit, render_time(expires_at))
+    ]
+
+
+def expiry_of(order: NewOrder, rules: MarketRules) -> datetime | None:
+    """Return when the order's time will be up: of a DAY order with the market's next close, or at midnight UTC."""
+    if order.time_in_force is not TimeInForce.DAY:
+        return order.expires_at
+    now = datetime.now(UTC)
+    ends_at = datetime.combine(now.date(), rules.closes_at or time.min, UTC)
+    return ends_at if ends_at > now else ends_at + timedelta(days=1)
 
 
 def limit_hold(order: NewOrder, rules: MarketRules) -> int | None:
@@ -204,7 +258,7 @@ def limit_hold(order: NewOrder, rules: MarketRules) -> int | None:
         return rules.lots(order.quantity) * rules.lot_units
     if order.quote_quantity is not None:
         return to_units(order.quote_quantity, rules.quote_scale)
-    if order.order_type is OrderType.LIMIT:
+    if order.order_type in LIMIT_TYPES:
         assert order.price is not None
         assert order.quantity is not None
         return rules.ticks(order.price) * rules.lots(order.quantity) * rules.tick_lot_units

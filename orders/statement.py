@@ -6,6 +6,7 @@ What the rows mean is orders/intake.py's and orders/refusals.py's; the hold insi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from accounts.ledger import HOLD_FUNDS
-from accounts.numbers import from_units
+from accounts.numbers import from_units, to_units
+from accounts.times import to_microseconds
+from orders.journal import FEE_RATE_SCALE
 from orders.requests import NewOrder
 from orders.rules import MarketRules, limit_hold
-from orders.terms import Side
+from orders.terms import OrderType, SelfTradePrevention, Side, phases_taking
 
 ATTEMPTS = 5
 _PLACE = (Path(__file__).parent / "sql" / "place.sql").read_text().replace("{hold_funds}", HOLD_FUNDS.strip())
@@ -33,6 +36,12 @@ class Candidate:
     account_id: int
     order: NewOrder
     rules: MarketRules
+    expires_at: datetime | None
+
+    def phases(self) -> list[str]:
+        """List the phases in which the market takes such an order."""
+        order = self.order
+        return [str(phase) for phase in phases_taking(order.order_type, order.time_in_force, post_only=order.post_only)]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -44,7 +53,7 @@ class Row(msgspec.Struct, frozen=True):
     existing_digest: str | None
     phase: str
     reference: Decimal | None
-    market_price: Decimal | None
+    base_price: Decimal | None
     band_low: Decimal | None
     band_high: Decimal | None
     open_limit: int | None
@@ -99,17 +108,8 @@ def _input(candidate: Candidate) -> dict[str, Any]:
     """Lay a candidate out as place.sql reads it. What only the moment decides is added to the payload there."""
     order, rules = candidate.order, candidate.rules
     buys = order.side is Side.BUY
-    lots = None if order.quantity is None else rules.lots(order.quantity)
-    payload: dict[str, Any] = {"side": order.side, "type": order.order_type, "tif": order.time_in_force}
-    if lots is not None:
-        payload["quantity"] = lots
     hold = limit_hold(order, rules)
-    if order.quote_quantity is not None:
-        assert hold is not None
-        payload["budget"] = hold // rules.tick_lot_units
-    if order.post_only:
-        payload["post_only"] = True
-    return {
+    fields = {
         "n": candidate.n,
         "position": candidate.position,
         "account_id": candidate.account_id,
@@ -122,14 +122,51 @@ def _input(candidate: Candidate) -> dict[str, Any]:
         "time_in_force": order.time_in_force,
         "post_only": order.post_only,
         "self_trade_prevention": order.self_trade_prevention,
+        "phases": candidate.phases(),
         "price": order.price,
         "quantity": order.quantity,
         "quote_quantity": order.quote_quantity,
-        "lots": lots,
+        "lots": None if order.quantity is None else rules.lots(order.quantity),
         "tick_lot_units": rules.tick_lot_units,
         "hold_asset_id": rules.quote_id if buys else rules.base_id,
         "receive_asset_id": rules.base_id if buys else rules.quote_id,
         "hold_units": hold,
         "hold_unit": from_units(1, rules.quote_scale if buys else rules.base_scale),
-        "payload": payload,
+        "payload": _payload(candidate, hold),
     }
+    # Most orders have none of these: what is not there costs nothing to read.
+    rarer = {
+        "stop_price": order.stop_price,
+        "trailing_offset": order.trailing_offset,
+        "display_quantity": order.display_quantity,
+        "expires_at": candidate.expires_at,
+        "market_maker_protection": order.market_maker_protection or None,
+    }
+    return fields | {name: value for name, value in rarer.items() if value is not None}
+
+
+def _payload(candidate: Candidate, hold: int | None) -> dict[str, Any]:
+    """Write what is known of the command's payload (orders/journal.py, NewPayload): defaults are left out."""
+    order, rules = candidate.order, candidate.rules
+    payload: dict[str, Any] = {"side": order.side, "type": order.order_type, "tif": order.time_in_force}
+    if order.quantity is not None:
+        payload["quantity"] = rules.lots(order.quantity)
+    if order.quote_quantity is not None:
+        assert hold is not None
+        payload["budget"] = hold // rules.tick_lot_units
+    if order.post_only:
+        payload["post_only"] = True
+    if order.self_trade_prevention is not SelfTradePrevention.CANCEL_NEWEST:
+        payload["stp"] = order.self_trade_prevention
+    if order.stop_price is not None:
+        payload["stop"] = rules.ticks(order.stop_price)
+    if order.order_type is OrderType.TRAILING_STOP:
+        payload["trail"] = order.trailing_offset
+        payload["protection"] = to_units(rules.protection_band, FEE_RATE_SCALE)
+    if order.display_quantity is not None:
+        payload["display"] = rules.lots(order.display_quantity)
+    if candidate.expires_at is not None:
+        payload["expires"] = to_microseconds(candidate.expires_at)
+    if order.market_maker_protection:
+        payload["mmp"] = True
+    return payload

@@ -2,31 +2,38 @@
 
 The law: a book changes only together with a commit. After any error it is dropped, and built again from the open orders in
 priority order, which are the commit's own record; the fence's last sequence tells whether a kept book is still that.
-Beside the engine, which knows no money, stands what settlement must know of each resting order.
+Beside the engine, which knows no money, stands what settlement must know of each live order.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 
 from accounts.numbers import to_units
-from orders.journal import FEE_RATE_SCALE, NewPayload
-from orders.models import OPEN, Market, Order
+from accounts.times import to_microseconds
+from orders.journal import FEE_RATE_SCALE, NewPayload, RulesPayload
+from orders.models import OPEN, Market, MarketMakerProtection, Order
 from orders.rules import MarketRules, make_rules
-from orders.terms import OrderStatus, Phase, Side
+from orders.terms import LIMIT_TYPES, STOP_TYPES, OrderStatus, OrderType, Phase, SelfTradePrevention, Side, TimeInForce
 from trading.engine.book import RestingOrder
-from trading.engine.engine import Engine
-from trading.journal import FIRST_HASH
+from trading.engine.commands import NewOrder
+from trading.engine.engine import Engine, as_triggered
+from trading.journal import FIRST_HASH, set_rules
+from trading.protection import Limit, Watch
 
 
 @dataclass(slots=True)
 class LiveOrder:
     """What settlement knows of an order that has not ended.
 
-    `held` is in the smallest units of the asset it gives, `filled_quote` in the quote asset's; `filled`, `left` and
-    `quantity` are lots, `price` ticks, fee rates units of 10^-8.
+    `held` is in the smallest units of the asset it gives, `filled_quote` in the quote asset's; `filled`, `prevented`, `left`,
+    `visible`, `display` and `quantity` are lots, `price` and `extreme` ticks, fee rates units of 10^-8. `price` is the one it
+    holds at; `visible` is None unless it is in the book.
     """
 
     order_id: int
@@ -43,18 +50,25 @@ class LiveOrder:
     status: OrderStatus = OrderStatus.NEW
     reason: str | None = None
     priority: tuple[int, int] | None = None
+    prevented: int = 0
+    display: int | None = None
+    visible: int | None = None
+    extreme: int | None = None
+    ended: int | None = None
+    flagged: bool = False
 
 
 @dataclass(slots=True)
 class MarketBook:
-    """One market as its last commit left it."""
+    """One market as its last commit left it. `wanted` are the rules that the engine should know by now."""
 
     rules: MarketRules
     engine: Engine
     last_sequence: int
     last_hash: bytes
     live: dict[int, LiveOrder] = field(default_factory=dict)
-    last_price: int | None = None
+    wanted: RulesPayload = field(default_factory=RulesPayload)
+    watch: Watch = field(default_factory=Watch)
 
 
 def new_live_order(order_id: int, account_id: int, payload: NewPayload) -> LiveOrder:
@@ -69,6 +83,9 @@ def new_live_order(order_id: int, account_id: int, payload: NewPayload) -> LiveO
         held=payload.held,
         maker_fee=payload.maker_fee,
         taker_fee=payload.taker_fee,
+        status=OrderStatus.PENDING_TRIGGER if payload.type in STOP_TYPES else OrderStatus.NEW,
+        display=payload.display,
+        flagged=payload.mmp,
     )
 
 
@@ -78,15 +95,27 @@ class OrderRow(NamedTuple):
     id: int
     account_id: int
     side: str
+    order_type: str
+    time_in_force: str
+    post_only: bool
+    self_trade_prevention: str
+    market_maker_protection: bool
     price: Decimal | None
     protection_price: Decimal | None
+    stop_price: Decimal | None
+    trailing_offset: int | None
     quantity: Decimal | None
+    display_quantity: Decimal | None
+    expires_at: datetime | None
     remaining_quantity: Decimal | None
+    visible_quantity: Decimal | None
+    extreme_price: Decimal | None
     held_amount: Decimal
     maker_fee: Decimal
     taker_fee: Decimal
     filled_quantity: Decimal
     filled_quote: Decimal
+    prevented_quantity: Decimal
     status: str
     priority_sequence: int | None
     priority_ordinal: int | None
@@ -97,11 +126,33 @@ _ROW = (*OrderRow._fields[:-1], "account__user_id")
 
 
 class StoredBook(NamedTuple):
-    """A market, its state and its last hash, and the columns of an OrderRow of each order that rests, in priority order."""
+    """A market, its state and its last hash, and the columns of an OrderRow of each order that lives, in priority order.
+
+    `trailing` has the protection band of each trailing stop, by order id, which only the journal keeps.
+    """
 
     market: Market
     last_hash: bytes
     orders: list[tuple[Any, ...]]
+    trailing: dict[int, int]
+    protections: list[MarketMakerProtection]
+    flagged_fills: list[tuple[int, Decimal, int]]
+
+
+_TRAILING = """
+    SELECT o.id, COALESCE((c.payload->>'protection')::bigint, 0)
+    FROM orders o JOIN commands c ON c.order_id = o.id AND c.kind = 'new'
+    WHERE o.market_id = %s AND o.order_type = 'TrailingStop' AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+"""
+# A window's fills, as far back as the longest window of the market goes.
+_FLAGGED_FILLS = """
+    SELECT t.maker_account_id, t.quantity, (extract(epoch FROM c.accepted_at) * 1000000)::bigint
+    FROM trades t
+    JOIN orders o ON o.id = t.maker_order_id AND o.market_maker_protection
+    JOIN commands c ON c.market_id = t.market_id AND c.sequence = t.sequence
+    WHERE t.market_id = %s AND t.executed_at > now() - %s * interval '1 millisecond'
+    ORDER BY t.sequence, t.ordinal
+"""
 
 
 def rebuild(market_id: int) -> MarketBook:
@@ -112,39 +163,63 @@ def rebuild(market_id: int) -> MarketBook:
 def read_stored(market_id: int) -> StoredBook:
     """Read what a book is built from. Several statements: the caller sees to it that they see one moment."""
     market = Market.objects.select_related("base", "quote", "state").get(id=market_id)
+    protections = list(MarketMakerProtection.objects.filter(market_id=market_id).order_by("account_id"))
     with connection.cursor() as cursor:
         cursor.execute("SELECT hash FROM batches WHERE market_id = %s ORDER BY last_sequence DESC LIMIT 1", [market_id])
         found = cursor.fetchone()
+        cursor.execute(_TRAILING, [market_id])
+        trailing = dict(cursor.fetchall())
+        fills = []
+        if protections:
+            cursor.execute(_FLAGGED_FILLS, [market_id, max(protection.window_ms for protection in protections)])
+            fills = cursor.fetchall()
     rows = (
         Order.objects.filter(OPEN, market_id=market_id, priority_sequence__isnull=False)
         .order_by("priority_sequence", "priority_ordinal")
         .values_list(*_ROW)
     )
-    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, list(rows))
+    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, protections, fills)
 
 
 def build(stored: StoredBook) -> MarketBook:
     """Build a book from what was read."""
     rules, state = make_rules(stored.market), stored.market.state
+    engine = Engine(Phase(state.phase))
+    engine.rules = set_rules(msgspec.convert(state.rules, RulesPayload))
+    engine.last_price = _ticks(state.last_price, rules)
+    engine.last_auction_price = _ticks(state.last_auction_price, rules)
+    engine.call_ends_at = None if state.call_ends_at is None else to_microseconds(state.call_ends_at)
+    engine.call_extensions = state.call_extensions
+    engine.protected = {row.account_id for row in stored.protections if row.tripped_sequence is not None}
     book = MarketBook(
-        rules=rules,
-        engine=Engine(Phase(state.phase)),
-        last_sequence=state.last_sequence,
-        last_hash=stored.last_hash,
-        last_price=None if state.last_price is None else rules.ticks(state.last_price),
+        rules, engine, state.last_sequence, stored.last_hash, wanted=rules_for_engine(stored.market, rules)
     )
+    book.watch = _watch(stored.protections, stored.flagged_fills, rules)
     for columns in stored.orders:
         row = OrderRow(*columns)
         live = live_order_of_row(row, rules)
         book.live[live.order_id] = live
-        assert live.quantity is not None
-        assert live.left is not None
-        assert live.priority is not None
-        assert row.owner is not None
-        book.engine.restore(
-            RestingOrder(live.order_id, row.owner, live.side, live.quantity, live.left, *live.priority), live.price
-        )
+        engine.restore(_resting_order(row, live, rules, stored.trailing.get(row.id, 0)))
     return book
+
+
+def rules_for_engine(market: Market, rules: MarketRules) -> RulesPayload:
+    """Say of a market's rules what its engine should know."""
+    return RulesPayload(
+        reference=_ticks(market.reference_price, rules),
+        volatility_band=_rate(market.volatility_band),
+        auction_band=_rate(market.auction_band),
+    )
+
+
+def _watch(
+    protections: Iterable[MarketMakerProtection], fills: Iterable[tuple[int, Decimal, int]], rules: MarketRules
+) -> Watch:
+    watch = Watch({row.account_id: Limit(row.window_ms * 1000, rules.lots(row.quantity_limit)) for row in protections})
+    for account_id, quantity, at in fills:
+        watch.note(account_id, rules.lots(quantity), at)
+    watch.take_over()  # whoever passed a limit then is protected already, or has been reset since
+    return watch
 
 
 def live_order_of_row(order: Order | OrderRow, rules: MarketRules) -> LiveOrder:
@@ -157,8 +232,8 @@ def live_order_of_row(order: Order | OrderRow, rules: MarketRules) -> LiveOrder:
         account_id=order.account_id,
         side=side,
         price=rules.ticks(price),
-        quantity=None if order.quantity is None else rules.lots(order.quantity),
-        left=None if order.remaining_quantity is None else rules.lots(order.remaining_quantity),
+        quantity=_lots(order.quantity, rules),
+        left=_lots(order.remaining_quantity, rules),
         held=to_units(order.held_amount, rules.quote_scale if side is Side.BUY else rules.base_scale),
         maker_fee=to_units(order.maker_fee, FEE_RATE_SCALE),
         taker_fee=to_units(order.taker_fee, FEE_RATE_SCALE),
@@ -166,4 +241,56 @@ def live_order_of_row(order: Order | OrderRow, rules: MarketRules) -> LiveOrder:
         filled_quote=to_units(order.filled_quote, rules.quote_scale),
         status=OrderStatus(order.status),
         priority=None if order.priority_sequence is None else (order.priority_sequence, order.priority_ordinal or 0),
+        prevented=rules.lots(order.prevented_quantity),
+        display=_lots(order.display_quantity, rules),
+        visible=_lots(order.visible_quantity, rules),
+        extreme=_ticks(order.extreme_price, rules),
+        flagged=order.market_maker_protection,
     )
+
+
+def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protection: int) -> RestingOrder:
+    """Make the engine's order of a row: one in the book, one parked, or a stop that has not triggered yet."""
+    assert live.priority is not None
+    assert row.owner is not None
+    order_type, left = OrderType(row.order_type), live.left or 0
+    awaits = live.status is OrderStatus.PENDING_TRIGGER
+    terms = NewOrder(
+        order_id=live.order_id,
+        owner=row.owner,
+        side=live.side,
+        price=live.price,
+        quantity=live.quantity,
+        time_in_force=TimeInForce(row.time_in_force),
+        market=order_type not in LIMIT_TYPES,
+        post_only=row.post_only,
+        self_trade_prevention=SelfTradePrevention(row.self_trade_prevention),
+        account=live.account_id,
+        display=live.display,
+        expires_at=None if row.expires_at is None else to_microseconds(row.expires_at),
+        stop=order_type if order_type in STOP_TYPES else None,
+        stop_price=_ticks(row.stop_price, rules),
+        trailing_offset=row.trailing_offset,
+        protection=protection,
+        market_maker_protection=row.market_maker_protection,
+    )
+    if live.quantity is None:
+        budget = live.held // rules.tick_lot_units
+        return RestingOrder(terms, 0, *live.priority, budget=budget)
+    visible = left if live.visible is None else live.visible
+    order = RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=live.extreme)
+    if terms.stop is not None and not awaits:
+        return RestingOrder(as_triggered(order), visible, *live.priority, hidden=left - visible)
+    return order
+
+
+def _ticks(price: Decimal | None, rules: MarketRules) -> int | None:
+    return None if price is None else rules.ticks(price)
+
+
+def _lots(quantity: Decimal | None, rules: MarketRules) -> int | None:
+    return None if quantity is None else rules.lots(quantity)
+
+
+def _rate(rate: Decimal | None) -> int | None:
+    return None if rate is None else to_units(rate, FEE_RATE_SCALE)

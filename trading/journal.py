@@ -11,9 +11,34 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from orders.journal import CancelPayload, NewPayload, Payload, PhasePayload, ReducePayload, read_payload
-from orders.terms import CommandKind, OrderType
-from trading.engine.commands import Cancel, Command, NewOrder, Reduce, SetPhase
+from orders.journal import (
+    AmendPayload,
+    CancelAllPayload,
+    CancelPayload,
+    ExpirePayload,
+    NewPayload,
+    Payload,
+    PhasePayload,
+    ProtectPayload,
+    ReducePayload,
+    RulesPayload,
+    TriggerPayload,
+    read_payload,
+)
+from orders.terms import LIMIT_TYPES, STOP_TYPES, CommandKind
+from trading.engine.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    Expire,
+    NewOrder,
+    Protect,
+    Reduce,
+    SetPhase,
+    SetRules,
+    Trigger,
+)
 from trading.engine.events import Event
 
 FIRST_HASH = bytes(32)
@@ -23,7 +48,10 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 
 class PendingCommand(NamedTuple):
-    """A row of the journal that has no sequence yet."""
+    """A row of the journal that has no sequence yet; one of id 0 is the loop's own, and not in the journal yet either.
+
+    `accepted` is when it was accepted, in microseconds since 1970 UTC; 0 where nobody needs it.
+    """
 
     id: int
     market_id: int
@@ -31,6 +59,7 @@ class PendingCommand(NamedTuple):
     order_id: int | None
     account_id: int | None
     payload_text: str
+    accepted: int = 0
 
 
 class TakenCommand(NamedTuple):
@@ -59,26 +88,74 @@ def engine_command(row: PendingCommand, payload: Payload) -> Command:
     """Make the engine's command of a journal row. Raises ValueError for one that cannot be."""
     match payload:
         case PhasePayload():
-            return SetPhase(payload.phase)
-        case _ if row.order_id is None:
-            raise ValueError(f"command {row.id} of kind {row.kind} names no order")
+            return SetPhase(payload.phase, payload.through_call, payload.ends_at)
+        case RulesPayload():
+            return set_rules(payload)
+        case ExpirePayload():
+            return Expire(payload.at)
+        case CancelAllPayload():
+            return CancelAll(payload.reason, row.account_id, payload.owner)
+        case ProtectPayload():
+            if row.account_id is None:
+                raise ValueError(f"command {row.id} of kind {row.kind} names no account")
+            return Protect(row.account_id, payload.on)
+        case _:
+            if row.order_id is None:
+                raise ValueError(f"command {row.id} of kind {row.kind} names no order")
+            return _order_command(row.order_id, row.account_id, payload)
+
+
+def _order_command(
+    order_id: int,
+    account_id: int | None,
+    payload: NewPayload | CancelPayload | ReducePayload | AmendPayload | TriggerPayload,
+) -> Command:
+    """Make the engine's command about one order."""
+    match payload:
         case NewPayload():
-            return NewOrder(
-                order_id=row.order_id,
-                owner=payload.owner,
-                side=payload.side,
-                price=payload.price,
-                quantity=payload.quantity,
-                budget=payload.budget,
-                time_in_force=payload.tif,
-                market=payload.type is OrderType.MARKET,
-                post_only=payload.post_only,
-                self_trade_prevention=payload.stp,
-            )
+            return new_order(order_id, account_id or 0, payload)
         case CancelPayload():
-            return Cancel(row.order_id, payload.reason)
-        case ReducePayload():  # pragma: no branch  mypy sees that these are all payloads there are
-            return Reduce(row.order_id, payload.quantity)
+            return Cancel(order_id, payload.reason)
+        case ReducePayload():
+            return Reduce(order_id, payload.quantity)
+        case AmendPayload():
+            return Amend(order_id, payload.price, payload.quantity, payload.extra)
+        case TriggerPayload():  # pragma: no branch  mypy sees that these are all payloads there are
+            return Trigger(order_id)
+
+
+def new_order(order_id: int, account_id: int, payload: NewPayload) -> NewOrder:
+    """Make the engine's order of what was asked."""
+    return NewOrder(
+        order_id=order_id,
+        owner=payload.owner,
+        side=payload.side,
+        price=payload.price,
+        quantity=payload.quantity,
+        budget=payload.budget,
+        time_in_force=payload.tif,
+        market=payload.type not in LIMIT_TYPES,
+        post_only=payload.post_only,
+        self_trade_prevention=payload.stp,
+        account=account_id,
+        display=payload.display,
+        expires_at=payload.expires,
+        stop=payload.type if payload.type in STOP_TYPES else None,
+        stop_price=payload.stop,
+        trailing_offset=payload.trail,
+        protection=payload.protection,
+        market_maker_protection=payload.mmp,
+    )
+
+
+def set_rules(payload: RulesPayload) -> SetRules:
+    """Make the engine's command of the rules that hold."""
+    return SetRules(payload.reference, payload.volatility_band, payload.auction_band)
+
+
+def rules_payload(rules: SetRules) -> RulesPayload:
+    """Write down the rules that hold, as a payload says them."""
+    return RulesPayload(rules.reference_price, rules.volatility_band, rules.auction_band)
 
 
 def read_command(row: PendingCommand) -> Payload:

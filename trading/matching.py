@@ -16,11 +16,12 @@ from django.db import DataError, IntegrityError, InternalError, connection, tran
 from django.db import Error as DatabaseDriverError
 
 from orders import bell
-from orders.journal import PhasePayload, write_payload
+from orders.journal import AmendPayload, PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
 from trading.books import LiveOrder, MarketBook, live_order_of_row, rebuild
-from trading.journal import PendingCommand, TakenCommand, engine_command, failed_command, is_new_order, read_command
+from trading.journal import PendingCommand, failed_command, is_new_order, read_command
+from trading.sequencing import Sequencer
 from trading.settlement import Settlement
 
 log = structlog.get_logger(__name__)
@@ -39,9 +40,10 @@ _LOCK_FENCES = """
     ORDER BY s.market_id FOR NO KEY UPDATE OF s
 """
 _READ_PENDING = """
-    SELECT c.id, c.market_id, c.kind, c.order_id, c.account_id, c.payload::text
+    SELECT c.id, c.market_id, c.kind, c.order_id, c.account_id, c.payload::text,
+        (extract(epoch FROM c.accepted_at) * 1000000)::bigint
     FROM unnest(%s::bigint[]) AS m (market_id) CROSS JOIN LATERAL (
-        SELECT id, market_id, kind, order_id, account_id, payload FROM commands
+        SELECT id, market_id, kind, order_id, account_id, payload, accepted_at FROM commands
         WHERE market_id = m.market_id AND sequence IS NULL AND id > %s ORDER BY id LIMIT %s
     ) c
     ORDER BY c.id LIMIT %s
@@ -193,28 +195,20 @@ def _write_failure(row: PendingCommand, failure: str, *, release: bool) -> None:
         settlement = Settlement()
         failed = failed_command(row, book.last_sequence + 1, failure)
         order = _order_of_failed(row, book) if release else None
-        settlement.reject_failed(book, failed, release=order)
+        settlement.reject_failed(book, failed, release=order, amendment=_failed_amendment(row) if release else None)
         halt = _halt_command(row.market_id, failure)
-        payload = read_command(halt)
-        events = book.engine.apply(failed.sequence + 1, engine_command(halt, payload))
-        halted = TakenCommand(halt, failed.sequence + 1, payload, events)
-        settlement.settle(book, halted)
-        settlement.close_batch(book, [failed, halted])
+        run = Sequencer(book, settlement)
+        run.take_halt(halt, failed)
+        settlement.close_batch(book, run.taken)
         settlement.write()
 
 
 def _match(book: MarketBook, rows: list[PendingCommand], settlement: Settlement) -> None:
     """Run a market's commands through its engine, and close its batch."""
-    taken = []
-    sequence = book.last_sequence
+    run = Sequencer(book, settlement)
     for row in rows:
-        sequence += 1
-        payload = read_command(row)
-        events = book.engine.apply(sequence, engine_command(row, payload))
-        command = TakenCommand(row, sequence, payload, events)
-        settlement.settle(book, command)
-        taken.append(command)
-    settlement.close_batch(book, taken)
+        run.take(row)
+    settlement.close_batch(book, run.taken)
 
 
 def _market_then_id(row: PendingCommand) -> tuple[int, int]:
@@ -227,6 +221,15 @@ def _order_of_failed(row: PendingCommand, book: MarketBook) -> LiveOrder | None:
         return None
     order = Order.objects.filter(pk=row.order_id, status__in=OPEN_STATUSES, priority_sequence__isnull=True).first()
     return None if order is None else live_order_of_row(order, book.rules)
+
+
+def _failed_amendment(row: PendingCommand) -> AmendPayload | None:
+    """Read what an amendment that failed had held; None where there is none, or it cannot be read."""
+    try:
+        payload = read_command(row)
+    except (msgspec.ValidationError, KeyError):
+        return None
+    return payload if isinstance(payload, AmendPayload) and row.account_id is not None else None
 
 
 def _halt_command(market_id: int, failure: str) -> PendingCommand:

@@ -7,13 +7,26 @@ The engine decided what trades; trading/settlement.py writes what is worked out 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from orders.journal import FEE_RATE_SCALE, NewPayload
+from orders.journal import FEE_RATE_SCALE, AmendPayload, NewPayload
 from orders.rules import MarketRules
-from orders.terms import STATUS_OF_REASON, OrderStatus, Reason, Side
+from orders.terms import STATUS_OF_REASON, OrderStatus, Reason, SelfTradePrevention, Side
 from trading.books import LiveOrder, MarketBook, new_live_order
-from trading.engine.events import Ended, Prevented, Reduced, Rested, Traded
+from trading.engine.events import (
+    Amended,
+    Awaiting,
+    Ended,
+    Event,
+    Parked,
+    Prevented,
+    Protected,
+    Reduced,
+    Rested,
+    Shown,
+    Traded,
+    Trailed,
+)
 from trading.journal import TakenCommand, chain
 
 _FEE_RATE_ONE = 10**FEE_RATE_SCALE
@@ -41,6 +54,12 @@ class PreventionRow(NamedTuple):
     taker: LiveOrder
 
 
+class ProtectionRow(NamedTuple):
+    market_id: int
+    account_id: int
+    sequence: int | None
+
+
 class BatchRow(NamedTuple):
     market_id: int
     first_sequence: int
@@ -64,6 +83,21 @@ def _use_hold(order: LiveOrder, units: int) -> None:
     order.held -= units
 
 
+def _use_lots(order: LiveOrder, lots: int) -> None:
+    """Take lots off an order: what it shows first; what it shows next is what it hides."""
+    if order.left is None:
+        return
+    order.left -= lots
+    if order.visible is not None:
+        assert order.display is not None or order.visible == order.left + lots
+        order.visible = order.visible - lots if lots < order.visible else min(order.display or 0, order.left)
+
+
+def _units_a_lot(rules: MarketRules, side: Side, price: int) -> int:
+    """Return what an order holds for one lot, in smallest units of the asset it gives."""
+    return price * rules.tick_lot_units if side is Side.BUY else rules.lot_units
+
+
 class Reckoning:
     """All that one commit brings about. Fill it command by command, then close each market's batch.
 
@@ -76,6 +110,7 @@ class Reckoning:
         self.touched: dict[int, tuple[MarketRules, LiveOrder]] = {}
         self.trades: list[TradeRow] = []
         self.preventions: list[PreventionRow] = []
+        self.protections: list[ProtectionRow] = []
         self.changes: dict[tuple[int, int], list[int]] = {}
         self.scales: dict[int, int] = {}
         self.books: list[MarketBook] = []
@@ -93,28 +128,58 @@ class Reckoning:
             if row.order_id in book.live:
                 raise ValueError(f"command {row.id} brings in order {row.order_id}, which rests already")
             book.live[row.order_id] = new_live_order(row.order_id, row.account_id, taken.payload)
-        for ordinal, event in enumerate(taken.events):
-            match event:
-                case Traded():
-                    self._trade(book, taken.sequence, ordinal, event)
-                case Rested():
-                    self._touch(book, event.order_id).priority = (taken.sequence, ordinal)
-                case Ended():
-                    self._end(book, event.order_id, event.reason)
-                case Reduced():
-                    self._reduce(book, event)
-                case Prevented():
-                    maker, taker = book.live[event.maker_order_id], book.live[event.taker_order_id]
-                    self.preventions.append(PreventionRow(rules, taken.sequence, ordinal, event, maker, taker))
+        for ordinal, event in enumerate(cast(Sequence[Event], taken.events)):
+            self._take(book, taken, ordinal, event)
+        if isinstance(taken.payload, AmendPayload) and not any(event[0] == "amend" for event in taken.events):
+            assert row.account_id is not None
+            self._give_back(rules, row.account_id, taken.payload)
 
-    def reject_failed(self, book: MarketBook, taken: TakenCommand, *, release: LiveOrder | None) -> None:
-        """Record a command that could not be carried out; its new order, if it has one, is Rejected and its hold freed."""
+    def _take(self, book: MarketBook, taken: TakenCommand, ordinal: int, event: Event) -> None:
+        """Work out what one event means. Those that are not named here are of the engine alone."""
+        match event:
+            case Traded():
+                self._trade(book, taken, ordinal, event)
+            case Rested():
+                self._place(book, event.order_id, (taken.sequence, ordinal), visible=event.quantity)
+            case Parked():
+                self._place(book, event.order_id, (taken.sequence, ordinal), visible=None)
+            case Shown():
+                order = self._touch(book, event.order_id)
+                order.priority, order.visible = (taken.sequence, ordinal), event.quantity
+            case Awaiting():
+                order = self._touch(book, event.order_id)
+                order.priority, order.extreme = (taken.sequence, ordinal), event.extreme
+            case Trailed():
+                self._touch(book, event.order_id).extreme = event.extreme
+            case Ended():
+                self._end(book, event.order_id, event.reason, taken.sequence)
+            case Reduced():
+                self._reduce(book, event)
+            case Amended():
+                assert isinstance(taken.payload, AmendPayload)
+                self._amend(book, event, taken.payload.held)
+            case Prevented():
+                self._prevent(book, taken.sequence, ordinal, event)
+            case Protected():
+                sequence = taken.sequence if event.on else None
+                self.protections.append(ProtectionRow(book.rules.market_id, event.account, sequence))
+
+    def reject_failed(
+        self, book: MarketBook, taken: TakenCommand, *, release: LiveOrder | None, amendment: AmendPayload | None
+    ) -> None:
+        """Record a command that could not be carried out.
+
+        Its new order, if it has one, is Rejected and its hold freed; so is what was held for an amendment.
+        """
         self.commands.append(taken)
         rules = book.rules
         self.scales[rules.base_id], self.scales[rules.quote_id] = rules.base_scale, rules.quote_scale
         if release is not None:
             book.live[release.order_id] = release
-            self._end(book, release.order_id, Reason.INTERNAL_ERROR)
+            self._end(book, release.order_id, Reason.INTERNAL_ERROR, taken.sequence)
+        if amendment is not None:
+            assert taken.pending.account_id is not None
+            self._give_back(rules, taken.pending.account_id, amendment)
 
     def close_batch(self, book: MarketBook, taken: Sequence[TakenCommand]) -> None:
         """Chain the batch's hash and move the book's sequence on."""
@@ -131,7 +196,16 @@ class Reckoning:
         self.touched[order_id] = (book.rules, order)
         return order
 
-    def _trade(self, book: MarketBook, sequence: int, ordinal: int, event: Traded) -> None:
+    def _place(self, book: MarketBook, order_id: int, priority: tuple[int, int], visible: int | None) -> None:
+        """Note where an order waits: in the book, where it may hide a part, or outside."""
+        order = self._touch(book, order_id)
+        order.priority, order.visible = priority, visible
+        if visible is not None and order.display is not None:
+            order.visible = min(visible, order.display)
+        if order.status is OrderStatus.PENDING_TRIGGER:
+            order.status = OrderStatus.NEW
+
+    def _trade(self, book: MarketBook, taken: TakenCommand, ordinal: int, event: Traded) -> None:
         rules = book.rules
         maker, taker = self._touch(book, event.maker_order_id), self._touch(book, event.taker_order_id)
         buyer, seller = (taker, maker) if taker.side is Side.BUY else (maker, taker)
@@ -153,35 +227,75 @@ class Reckoning:
             order.filled += event.quantity
             order.filled_quote += quote_units
             order.status = OrderStatus.PARTIALLY_FILLED
-            if order.left is not None:
-                order.left -= event.quantity
+            _use_lots(order, event.quantity)
         maker_fee, taker_fee = (seller_fee, buyer_fee) if buyer is taker else (buyer_fee, seller_fee)
         self.trades.append(
             TradeRow(
-                rules, sequence, ordinal, event.price, event.quantity, taker.side, maker, taker, maker_fee, taker_fee
+                rules,
+                taken.sequence,
+                ordinal,
+                event.price,
+                event.quantity,
+                taker.side,
+                maker,
+                taker,
+                maker_fee,
+                taker_fee,
             )
         )
-        book.last_price = event.price
+        if maker.flagged:
+            book.watch.note(maker.account_id, event.quantity, taken.pending.accepted)
         if not event.maker_left:
-            self._end(book, maker.order_id, None)
+            self._end(book, maker.order_id, None, taken.sequence)
 
-    def _end(self, book: MarketBook, order_id: int, reason: Reason | None) -> None:
+    def _prevent(self, book: MarketBook, sequence: int, ordinal: int, event: Prevented) -> None:
+        """Note a self-trade that did not happen; under Decrement both orders have lost what would have traded."""
+        rules = book.rules
+        maker, taker = book.live[event.maker_order_id], book.live[event.taker_order_id]
+        self.preventions.append(PreventionRow(rules, sequence, ordinal, event, maker, taker))
+        if event.mode is not SelfTradePrevention.DECREMENT:
+            return
+        for order in (maker, taker):
+            self._touch(book, order.order_id)
+            order.prevented += event.quantity
+            _use_lots(order, event.quantity)
+            price = event.price if order.quantity is None else order.price
+            self._release(rules, order, event.quantity * _units_a_lot(rules, order.side, price))
+
+    def _end(self, book: MarketBook, order_id: int, reason: Reason | None, sequence: int) -> None:
         """End an order: without a reason it is Filled. Nothing of its hold remains."""
         order = self._touch(book, order_id)
         self._release(book.rules, order, order.held)
         order.left = None if order.left is None else 0
-        order.reason = reason
+        order.visible = None
+        order.reason, order.ended = reason, sequence
         order.status = OrderStatus.FILLED if reason is None else STATUS_OF_REASON[reason]
         del book.live[order_id]
 
     def _reduce(self, book: MarketBook, event: Reduced) -> None:
         order = self._touch(book, event.order_id)
-        rules = book.rules
         assert order.quantity is not None
         order.quantity -= event.removed
         order.left = event.left
-        units = order.price * rules.tick_lot_units if order.side is Side.BUY else rules.lot_units
-        self._release(rules, order, event.removed * units)
+        if order.visible is not None:
+            order.visible = min(order.visible, event.left)
+        self._release(book.rules, order, event.removed * _units_a_lot(book.rules, order.side, order.price))
+
+    def _amend(self, book: MarketBook, event: Amended, held: int) -> None:
+        """Give an order its new terms, and of what it and the amendment hold, leave it what these need."""
+        order = self._touch(book, event.order_id)
+        assert order.quantity is not None
+        assert order.left is not None
+        order.left += event.quantity - order.quantity
+        order.quantity, order.price, order.visible = event.quantity, event.price, None
+        order.held += held
+        needed = order.left * _units_a_lot(book.rules, order.side, order.price)
+        self._release(book.rules, order, order.held - needed)
+
+    def _give_back(self, rules: MarketRules, account_id: int, amendment: AmendPayload) -> None:
+        """Free what was held for an amendment that did not come about."""
+        asset_id = rules.quote_id if amendment.side is Side.BUY else rules.base_id
+        self._change(account_id, asset_id, amendment.held, -amendment.held)
 
     def _release(self, rules: MarketRules, order: LiveOrder, units: int) -> None:
         """Free a part of an order's hold."""

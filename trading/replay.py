@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from trading.engine.engine import ENGINE_VERSION, Engine
+from orders.terms import CommandKind
+from trading.engine.engine import ENGINE_VERSIONS, Engine
 from trading.journal import (
     FIRST_HASH,
     INTERNAL_ERROR_TAG,
@@ -62,9 +63,14 @@ class Replay:
         if (batch[0].sequence, self.sequence) != (first, last):
             found = f"{batch[0].sequence} to {self.sequence}"
             raise JournalBroken(f"the batch of sequences {first} to {last} has the sequences {found}")
-        if engine_version != ENGINE_VERSION:
+        if engine_version not in ENGINE_VERSIONS:
+            known = " and ".join(map(str, ENGINE_VERSIONS))
             raise JournalBroken(
-                f"the batch of sequences {first} to {last} is of engine version {engine_version}, and this is {ENGINE_VERSION}"
+                f"the batch of sequences {first} to {last} is of engine version {engine_version}, and this one knows {known}"
+            )
+        if self.engine.triggered or self.engine.call_wanted:
+            raise JournalBroken(
+                f"the batch of sequences {first} to {last} ends before what follows from its last command"
             )
         traded = sum(event[0] == "trade" for taken in batch for event in taken.events)
         if traded != trades:
@@ -89,6 +95,8 @@ class Replay:
         return None
 
     def _taken(self, row: PendingCommand, sequence: int, kept: Sequence[Any]) -> TakenCommand:
+        if self.engine.call_wanted and row.kind != CommandKind.PHASE:
+            raise JournalBroken(f"sequence {sequence} comes where the end of a call must be said")
         try:
             payload = read_command(row)
             events = self.engine.apply(sequence, engine_command(row, payload))

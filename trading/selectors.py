@@ -15,7 +15,7 @@ import msgspec
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from orders.models import Order
+from orders.models import MarketState, Order
 from trading.journal import PendingCommand, json_or_text
 from trading.models import Prevention, Trade
 
@@ -35,8 +35,9 @@ class BookSnapshot(NamedTuple):
 
 _BOOK = """
     WITH levels AS MATERIALIZED (
-        SELECT side, price, sum(remaining_quantity) AS quantity FROM orders
-        WHERE market_id = %(market_id)s AND status IN ('New', 'PartiallyFilled') AND priority_sequence IS NOT NULL
+        SELECT side, price, sum(visible_quantity) AS quantity FROM orders
+        WHERE market_id = %(market_id)s AND status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+            AND visible_quantity IS NOT NULL
         GROUP BY side, price
     )
     SELECT 'sequence', last_sequence::numeric, NULL FROM market_states WHERE market_id = %(market_id)s
@@ -61,6 +62,21 @@ def read_book(market_id: int, depth: int) -> BookSnapshot:
                 (bids if name == "Buy" else asks).append(Level(price, quantity))
     # UNION ALL keeps its parts together, but promises no order within them.
     return BookSnapshot(sequence, sorted(bids, reverse=True), sorted(asks))
+
+
+class AuctionState(NamedTuple):
+    """A market's call as it stands: what it would give if it ended now, and when it is to end; None where there is none."""
+
+    phase: str
+    indicative_price: Decimal | None
+    indicative_quantity: Decimal | None
+    indicative_surplus: Decimal | None
+    call_ends_at: datetime | None
+
+
+def read_auction(market_id: int) -> AuctionState:
+    """Read a market's call. One query."""
+    return AuctionState._make(MarketState.objects.values_list(*AuctionState._fields).get(market_id=market_id))
 
 
 def trades_of_market(market_id: int, *, before: int | None, limit: int) -> QuerySet[Trade]:
@@ -187,7 +203,7 @@ class HistoryEntry(NamedTuple):
 
 
 # As a taker, an order appears in the events of its own command; as a maker, in those of others, which its trades and
-# preventions name.
+# preventions name; and in those of the command that ended it, which may have ended many.
 _HISTORY = """
     SELECT c.kind, c.order_id, c.sequence, c.accepted_at, c.processed_at, c.events
     FROM commands c
@@ -197,7 +213,11 @@ _HISTORY = """
     FROM (
         SELECT sequence FROM trades WHERE maker_order_id = %(order_id)s
         UNION
-        SELECT sequence FROM preventions WHERE maker_order_id = %(order_id)s
+        SELECT sequence FROM trades WHERE taker_order_id = %(order_id)s
+        UNION
+        SELECT sequence FROM preventions WHERE maker_order_id = %(order_id)s OR taker_order_id = %(order_id)s
+        UNION
+        SELECT ended_sequence FROM orders WHERE id = %(order_id)s AND ended_sequence IS NOT NULL
     ) met
     JOIN commands c ON c.market_id = %(market_id)s AND c.sequence = met.sequence
     WHERE c.order_id IS DISTINCT FROM %(order_id)s
@@ -221,6 +241,9 @@ def read_history(order: Order) -> list[HistoryEntry]:
     return entries
 
 
+_OF_MARKETS = ("phase", "interrupt", "call", "extend", "uncross", "rules", "protect")
+
+
 def _as_list(events: Any) -> list[list[Any]]:
     if events is None:
         return []
@@ -232,7 +255,7 @@ def _orders_in(event: Sequence[Any]) -> Sequence[int]:
     match event[0]:
         case "trade" | "prevent":
             return event[1:3]
-        case "phase":
+        case tag if tag in _OF_MARKETS:
             return ()
     return event[1:2]
 
@@ -250,20 +273,20 @@ class JournalBatch(NamedTuple):
 
 _BATCHES = """
     SELECT first_sequence, last_sequence, engine_version, trades, hash FROM batches
-    WHERE market_id = %s AND last_sequence > %s AND last_sequence <= %s ORDER BY last_sequence
+    WHERE market_id = %s AND last_sequence > %s AND last_sequence <= %s ORDER BY last_sequence LIMIT %s
 """
 _COMMANDS = """
     SELECT id, market_id, kind, order_id, account_id, payload::text, sequence, events::text FROM commands
     WHERE market_id = %s AND sequence > %s AND sequence <= %s ORDER BY sequence
 """
-_COMMANDS_A_READ = 5_000  # more than the longest batch has
+_BATCHES_A_READ = 50
 
 
 def read_journal(market_id: int, *, after: int = 0, until: int) -> Iterator[JournalBatch]:
     """Read the batches of a market's journal that end with these sequences, in short reads: what is settled never changes."""
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(_BATCHES, [market_id, after, min(until, after + _COMMANDS_A_READ)])
+            cursor.execute(_BATCHES, [market_id, after, until, _BATCHES_A_READ])
             batches = cursor.fetchall()
             if not batches:
                 return

@@ -15,10 +15,13 @@ from accounts import ledger
 from accounts.ledger import Change, Posting
 from accounts.models import TransferKind
 from accounts.numbers import from_units
+from accounts.times import from_microseconds
+from orders.journal import write_payload
 from orders.rules import MarketRules
-from orders.terms import Side
+from orders.terms import CALL_PHASES, Side
 from trading.books import LiveOrder
-from trading.engine.engine import ENGINE_VERSION
+from trading.engine.engine import ENGINE_VERSION, Engine
+from trading.journal import rules_payload
 from trading.reckoning import Reckoning, TradeRow
 
 
@@ -34,6 +37,8 @@ class Settlement(Reckoning):
         self._write_preventions()
         self._write_orders()
         self._write_commands()
+        self._write_own_commands()
+        self._write_protections()
         self._write_batches()
         self._write_states()
         self._write_balances()
@@ -89,11 +94,15 @@ class Settlement(Reckoning):
         _update(
             """
             UPDATE orders o SET status = u.status, reason = u.reason, quantity = u.quantity,
-                filled_quantity = u.filled, filled_quote = u.filled_quote, remaining_quantity = u.remaining,
-                held_amount = u.held, priority_sequence = u.sequence, priority_ordinal = u.ordinal, updated_at = now()
+                filled_quantity = u.filled, filled_quote = u.filled_quote, prevented_quantity = u.prevented,
+                remaining_quantity = u.remaining, visible_quantity = u.visible, extreme_price = u.extreme,
+                held_amount = u.held, priority_sequence = u.sequence, priority_ordinal = u.ordinal,
+                ended_sequence = u.ended, price = CASE WHEN o.price IS NOT NULL THEN u.price END, updated_at = now()
             FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
-                %s::numeric[], %s::numeric[], %s::bigint[], %s::int[])
-                AS u (id, status, reason, quantity, filled, filled_quote, remaining, held, sequence, ordinal)
+                %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::int[],
+                %s::bigint[], %s::numeric[])
+                AS u (id, status, reason, quantity, filled, filled_quote, prevented, remaining, visible, extreme, held,
+                    sequence, ordinal, ended, price)
             WHERE o.id = u.id
             """,
             columns,
@@ -106,8 +115,50 @@ class Settlement(Reckoning):
             FROM unnest(%s::bigint[], %s::bigint[], %s::jsonb[]) AS u (id, sequence, events)
             WHERE c.id = u.id AND c.sequence IS NULL
             """,
-            [(taken.pending.id, taken.sequence, taken.events_text()) for taken in self.commands],
+            [(taken.pending.id, taken.sequence, taken.events_text()) for taken in self.commands if taken.pending.id],
         )
+
+    def _write_own_commands(self) -> None:
+        """Insert the commands that the loop itself has put into the journal."""
+        rows = [
+            (
+                taken.pending.market_id,
+                taken.pending.kind,
+                taken.pending.order_id,
+                taken.pending.account_id,
+                taken.pending.payload_text,
+                from_microseconds(taken.pending.accepted),
+                taken.sequence,
+                taken.events_text(),
+            )
+            for taken in self.commands
+            if not taken.pending.id
+        ]
+        if not rows:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO commands
+                    (market_id, kind, order_id, account_id, payload, accepted_at, sequence, events, processed_at)
+                SELECT u.*, now() FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::jsonb[],
+                    %s::timestamptz[], %s::bigint[], %s::jsonb[]) AS u
+                """,
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+
+    def _write_protections(self) -> None:
+        # In their order: an account may be protected and reset in one batch.
+        with connection.cursor() as cursor:
+            for market_id, account_id, sequence in self.protections:
+                cursor.execute(
+                    """
+                    UPDATE market_maker_protections
+                    SET tripped_sequence = %(sequence)s, tripped_at = CASE WHEN %(sequence)s::bigint IS NOT NULL THEN now() END
+                    WHERE market_id = %(market_id)s AND account_id = %(account_id)s
+                    """,
+                    {"market_id": market_id, "account_id": account_id, "sequence": sequence},
+                )
 
     def _write_batches(self) -> None:
         with connection.cursor() as cursor:
@@ -126,26 +177,20 @@ class Settlement(Reckoning):
                 )
 
     def _write_states(self) -> None:
-        rows: list[tuple[object, ...]] = []
-        for book in self.books:
-            engine, rules = book.engine, book.rules
-            bid, ask = engine.bids.best(), engine.asks.best()
-            rows.append(
-                (
-                    rules.market_id,
-                    str(engine.phase),
-                    book.last_sequence,
-                    None if book.last_price is None else rules.price(book.last_price),
-                    None if bid is None else rules.price(bid.price),
-                    None if ask is None else rules.price(ask.price),
-                )
-            )
+        rows = [
+            (book.rules.market_id, book.last_sequence, *state_columns(book.engine, book.rules)) for book in self.books
+        ]
         _update(
             """
             UPDATE market_states s SET phase = u.phase, last_sequence = u.sequence, last_price = u.last_price,
-                best_bid = u.bid, best_ask = u.ask, updated_at = now()
-            FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[])
-                AS u (id, phase, sequence, last_price, bid, ask)
+                last_auction_price = u.last_auction_price, best_bid = u.bid, best_ask = u.ask,
+                call_ends_at = u.call_ends_at, call_extensions = u.extensions, indicative_price = u.indicative_price,
+                indicative_quantity = u.indicative_quantity, indicative_surplus = u.indicative_surplus, rules = u.rules,
+                updated_at = now()
+            FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::jsonb[], %s::numeric[], %s::numeric[], %s::numeric[],
+                %s::numeric[], %s::timestamptz[], %s::int[], %s::numeric[], %s::numeric[], %s::numeric[])
+                AS u (id, sequence, phase, rules, last_price, last_auction_price, bid, ask, call_ends_at, extensions,
+                    indicative_price, indicative_quantity, indicative_surplus)
             WHERE s.market_id = u.id
             """,
             rows,
@@ -181,7 +226,11 @@ def _postings(
 
 
 def order_columns(rules: MarketRules, order: LiveOrder) -> tuple[object, ...]:
-    """Lay out what settlement writes of an order: id, status, reason, quantity, filled quantity and quote, remaining, held, priority."""
+    """Lay out what settlement writes of an order.
+
+    Id, status, reason; quantity, filled quantity and quote, prevented, remaining, visible; extreme; held; priority, the
+    sequence that ended it, and the price it holds at.
+    """
     sequence, ordinal = order.priority or (None, None)
     return (
         order.order_id,
@@ -190,11 +239,47 @@ def order_columns(rules: MarketRules, order: LiveOrder) -> tuple[object, ...]:
         None if order.quantity is None else rules.quantity(order.quantity),
         rules.quantity(order.filled),
         from_units(order.filled_quote, rules.quote_scale),
+        rules.quantity(order.prevented),
         None if order.left is None else rules.quantity(order.left),
+        None if order.visible is None else rules.quantity(order.visible),
+        _price(order.extreme, rules),
         from_units(order.held, rules.quote_scale if order.side is Side.BUY else rules.base_scale),
         sequence,
         ordinal,
+        order.ended,
+        rules.price(order.price),
     )
+
+
+def state_columns(engine: Engine, rules: MarketRules) -> tuple[object, ...]:
+    """Lay out what settlement writes of a market's state: phase, rules and prices; from BEST on, what its orders and its call are."""
+    bid, ask = engine.bids.best(), engine.asks.best()
+    return (
+        str(engine.phase),
+        write_payload(rules_payload(engine.rules)),
+        _price(engine.last_price, rules),
+        _price(engine.last_auction_price, rules),
+        None if bid is None else rules.price(bid.price),
+        None if ask is None else rules.price(ask.price),
+        None if engine.call_ends_at is None else from_microseconds(engine.call_ends_at),
+        engine.call_extensions,
+        *_indicative(engine, rules),
+    )
+
+
+BEST = 4
+
+
+def _price(ticks: int | None, rules: MarketRules) -> Decimal | None:
+    return None if ticks is None else rules.price(ticks)
+
+
+def _indicative(engine: Engine, rules: MarketRules) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Lay out what a call would give now: price, quantity and surplus."""
+    found = engine.indicative() if engine.phase in CALL_PHASES else None
+    if found is None:
+        return None, None, None
+    return rules.price(found.price), rules.quantity(found.quantity), rules.quantity(found.surplus)
 
 
 def _next_trade_ids(count: int) -> list[int]:

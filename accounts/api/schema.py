@@ -32,6 +32,8 @@ def problems(*statuses: int) -> dict[Any, Any]:
     }
 
 
-def query(name: str, description: str, *, schema: Any = str, enum: Any = None) -> OpenApiParameter:
-    """Describe an optional query parameter."""
-    return OpenApiParameter(name, schema, description=description, enum=enum)
+def query(
+    name: str, description: str, *, schema: Any = str, enum: Any = None, required: bool = False
+) -> OpenApiParameter:
+    """Describe a query parameter."""
+    return OpenApiParameter(name, schema, description=description, enum=enum, required=required)

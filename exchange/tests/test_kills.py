@@ -14,12 +14,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from itertools import count
 from random import Random
 from typing import Any
 
+import psycopg2
 import pytest
 
 from exchange.tests.platform import Platform, health, kill, parent_of, running_platform, wait_for
@@ -31,8 +32,17 @@ SOAK_SECONDS = 240
 _runs = count(1)
 
 
+LIMIT = {"order_type": "Limit", "price": ""}
+IOC = {**LIMIT, "time_in_force": "IOC"}
+DAY = {**LIMIT, "time_in_force": "DAY"}
+ICEBERG = {**LIMIT, "quantity": "0.001", "display_quantity": "0.0002"}
+STOP_LIMIT = {"order_type": "StopLimit", "price": "", "stop_price": ""}
+STOP_MARKET = {"order_type": "StopMarket", "stop_price": ""}
+TRAILING = {"order_type": "TrailingStop", "trailing_offset": 1}
+
+
 class Trader:
-    """Sends orders and cancels of one account, one after another, each until it is answered."""
+    """Sends orders, amendments and cancels of one account, one after another, each until it is answered."""
 
     def __init__(self, platform: Platform, email: str, name: str, seed: int) -> None:
         self.name = name
@@ -53,6 +63,8 @@ class Trader:
             self._place(f"{self.name}-{number}")
             if self.acknowledged and self._random.random() < 0.15:
                 self._cancel(self._random.choice(list(self.acknowledged.values())[-20:]))
+            if self.acknowledged and self._random.random() < 0.1:
+                self._amend(self._random.choice(list(self.acknowledged.values())[-20:]))
         self._hang_up()
 
     def _place(self, client_order_id: str) -> None:
@@ -60,19 +72,31 @@ class Trader:
         body = {
             "symbol": "BTC/USD",
             "side": random.choice(("Buy", "Sell")),
-            "order_type": "Limit",
-            "time_in_force": random.choice(("GTC", "GTC", "GTC", "IOC")),
-            "price": f"{50_000 + random.randint(-5, 5)}.00",
             "quantity": f"0.000{random.randint(10, 99)}",
             "client_order_id": client_order_id,
+            "self_trade_prevention": random.choice(("CancelNewest", "CancelOldest", "CancelBoth", "Decrement")),
+            **random.choices((LIMIT, IOC, ICEBERG, DAY, STOP_LIMIT, STOP_MARKET, TRAILING), (12, 4, 2, 2, 2, 2, 1))[0],
         }
+        for field in ("price", "stop_price"):
+            if field in body:
+                body[field] = f"{50_000 + random.randint(-5, 5)}.00"
         before = self.repeats
         status, order = self._ask("POST", "/api/v1/orders", body)
         # Answered with an earlier order is only what has been sent before.
         if status == 201 or (status == 200 and self.repeats > before):
             self.acknowledged[client_order_id] = order["id"]
-        else:
+        elif not (status == 422 and order["code"] == "market_halted" and body.get("time_in_force") == "IOC"):
             self.unexpected.append((client_order_id, status, str(order)))
+
+    def _amend(self, order_id: int) -> None:
+        change = {
+            "price": f"{50_000 + self._random.randint(-5, 5)}.00",
+            "quantity": f"0.00{self._random.randint(1, 9)}",
+        }
+        status, answer = self._ask("PATCH", f"/api/v1/orders/{order_id}", change)
+        # A market-like stop has no price to amend.
+        if status != 202 and answer["code"] not in ("order_not_open", "invalid_value", "market_halted"):
+            self.unexpected.append((str(order_id), status, str(answer)))
 
     def _cancel(self, order_id: int) -> None:
         status, answer = self._ask("DELETE", f"/api/v1/orders/{order_id}")
@@ -178,6 +202,7 @@ def trading(platform: Platform, random: Random) -> Iterator[list[Trader]]:
         for n in range(THREADS_EACH)
     ]
     threads = [threading.Thread(target=trader.trade, args=(stop,), name=trader.name) for trader in traders]
+    threads.append(threading.Thread(target=_call, args=(platform, stop), name="calls"))
     for thread in threads:
         thread.start()
     try:
@@ -188,6 +213,22 @@ def trading(platform: Platform, random: Random) -> Iterator[list[Trader]]:
         for thread in threads:
             thread.join(60)
     assert [thread.name for thread in threads if thread.is_alive()] == []
+
+
+def _call(platform: Platform, stop: threading.Event) -> None:
+    """Turn to a call and back, again and again; ends with trading that is continuous."""
+    while not stop.is_set():
+        for phase, seconds in (("Auction", 0.3), ("Continuous", 0.7)):
+            with suppress(psycopg2.Error):  # PostgreSQL may be the one that is killed
+                platform.query(_SET_PHASE, json.dumps({"phase": phase}))
+            stop.wait(seconds)
+    wait_for(lambda: platform.query(_SET_PHASE, json.dumps({"phase": "Continuous"})), "the last call ends")
+
+
+_SET_PHASE = """
+    INSERT INTO commands (market_id, kind, payload) SELECT id, 'phase', %s::jsonb FROM markets WHERE symbol = 'BTC/USD'
+    RETURNING id
+"""
 
 
 def kill_matching(platform: Platform, random: Random) -> None:
@@ -280,7 +321,9 @@ def check_everything(platform: Platform, traders: list[Trader]) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
-_STILL_OPEN = "SELECT id FROM orders WHERE id = ANY(%s::bigint[]) AND status IN ('New', 'PartiallyFilled')"
+_STILL_OPEN = (
+    "SELECT id FROM orders WHERE id = ANY(%s::bigint[]) AND status IN ('New', 'PendingTrigger', 'PartiallyFilled')"
+)
 _TOLD_DIFFERENTLY = """
     WITH traded AS (
         SELECT order_id, sum(quantity) AS quantity, sum(quote_amount) AS quote

@@ -5,13 +5,14 @@ amounts the quote asset's. An order is shown to its owner only.
 Reading is orders/selectors.py.
 """
 
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
 from accounts.numbers import EXACT, render, round_to
 from accounts.times import render_time
 from orders.intake import Placed
-from orders.models import Market, Order
+from orders.models import Market, MarketMakerProtection, Order
 from orders.rules import MarketRules, make_rules
 from orders.selectors import Fees
 from orders.terms import Side
@@ -27,9 +28,15 @@ def render_order(order: Order, rules: MarketRules) -> dict[str, Any]:
         "order_type": order.order_type,
         "time_in_force": order.time_in_force,
         "post_only": order.post_only,
+        "self_trade_prevention": order.self_trade_prevention,
+        "market_maker_protection": order.market_maker_protection,
         "price": render(order.price, price_decimals),
+        "stop_price": render(order.stop_price, price_decimals),
+        "trailing_offset": order.trailing_offset,
         "quantity": render(order.quantity, quantity_decimals),
         "quote_quantity": render(order.quote_quantity, quote_scale),
+        "display_quantity": render(order.display_quantity, quantity_decimals),
+        "expires_at": None if order.expires_at is None else render_time(order.expires_at),
         "filled_quantity": render(order.filled_quantity, quantity_decimals),
         "filled_quote": render(order.filled_quote, quote_scale),
         "remaining_quantity": render(order.remaining_quantity, quantity_decimals),
@@ -72,6 +79,10 @@ def render_market(market: Market) -> dict[str, Any]:
         "max_quantity": render(rules.max_quantity, rules.quantity_decimals),
         "min_notional": render(rules.min_notional, rules.quote_scale),
         "price_band": render_rate(market.price_band),
+        "volatility_band": render_rate(market.volatility_band),
+        "auction_band": render_rate(market.auction_band),
+        "opens_at": _time_of_day(market.opens_at),
+        "closes_at": _time_of_day(market.closes_at),
         "maker_fee": render_rate(market.maker_fee),
         "taker_fee": render_rate(market.taker_fee),
         "phase": market.state.phase,
@@ -80,11 +91,24 @@ def render_market(market: Market) -> dict[str, Any]:
     }
 
 
+def _time_of_day(at: time | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds")
+
+
 def render_fees(fees: Fees) -> dict[str, Any]:
     return {
         "symbol": fees.symbol,
         "maker_fee": render_rate(fees.maker_fee),
         "taker_fee": render_rate(fees.taker_fee),
+    }
+
+
+def render_protection(protection: MarketMakerProtection, rules: MarketRules) -> dict[str, Any]:
+    return {
+        "symbol": rules.symbol,
+        "window_ms": protection.window_ms,
+        "quantity_limit": render(protection.quantity_limit, rules.quantity_decimals),
+        "tripped_at": None if protection.tripped_at is None else render_time(protection.tripped_at),
     }
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import views
+from orders.api import guards, views
 from orders.api.symbols import SYMBOL
 
 urlpatterns = [
@@ -13,5 +13,8 @@ urlpatterns = [
     path("orders", views.OrdersView.as_view(), name="orders"),
     path("orders/test", views.OrderTestView.as_view(), name="order-test"),
     path("orders/batch", views.OrderBatchView.as_view(), name="order-batch"),
+    path("orders/cancel-after", guards.CancelAfterView.as_view(), name="cancel-after"),
     path("orders/<int:order_id>", views.OrderView.as_view(), name="order"),
+    path("market-maker-protection", guards.ProtectionView.as_view(), name="protection"),
+    path("market-maker-protection/reset", guards.ProtectionResetView.as_view(), name="protection-reset"),
 ]

@@ -161,10 +161,10 @@ class OrdersView(ListView):
         wait = reader.optional("wait", _read_wait)
         reader.finish()
         market_id = None if symbol is None else rules_of_symbol(symbol).market_id
-        command_ids = changes.cancel_all(trader_of(request).account_id, market_id)
-        if wait and command_ids:
-            changes.wait_until_taken(command_ids, wait)
-        return Response({"requested": len(command_ids)}, status=202)
+        asked = changes.cancel_all(trader_of(request).account_id, market_id)
+        if wait and asked.command_ids:
+            changes.wait_until_taken(asked.command_ids, wait)
+        return Response({"requested": asked.open}, status=202)
 
 
 class OrderTestView(APIView):
@@ -257,15 +257,16 @@ class OrderView(APIView):
     @extend_schema(
         operation_id="amend_order",
         tags=["orders"],
-        description="Ask for a lower quantity, which keeps the order's priority.",
+        description="Ask for another quantity, filled part included, or another price, or both. Less quantity alone keeps "
+        "the order's priority; anything else loses it, and is matched like a new order.",
         parameters=[WAIT],
         request=serializers.AmendmentSerializer,
-        responses={202: serializers.OrderSerializer, **problems(400, 401, 404, 409, 413, 415, 422, 503)},
+        responses={202: serializers.OrderSerializer, **problems(400, 401, 403, 404, 409, 413, 415, 422, 503)},
     )
     def patch(self, request: Request, order_id: int) -> Response:
         wait = _wait_of(request)
         amendment = read_amendment(request.data)
-        order, command_id = changes.reduce(trader_of(request).account_id, order_id, amendment)
+        order, command_id = changes.amend(trader_of(request).account_id, order_id, amendment)
         return _answer_asked(order, command_id, wait)
 
     @extend_schema(

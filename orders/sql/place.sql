@@ -7,17 +7,19 @@ WITH input AS MATERIALIZED (
         side text, order_type text, time_in_force text, post_only boolean, self_trade_prevention text,
         price numeric, quantity numeric, quote_quantity numeric,
         lots numeric, tick_lot_units numeric, hold_asset_id bigint, receive_asset_id bigint, hold_units numeric,
-        hold_unit numeric, payload jsonb
+        hold_unit numeric, payload jsonb, phases text[], stop_price numeric, trailing_offset int, display_quantity numeric,
+        expires_at timestamptz, market_maker_protection boolean
     )
 ), seen AS (
     -- Everything the decision needs of the moment: account, rules' version, phase, prices, fees, an earlier order.
     SELECT i.*,
         a.user_id, a.status AS account_status, m.rules_version AS current_version, s.phase, m.tick_size, m.min_notional,
         m.protection_band, m.price_band, e.id AS existing_id, encode(e.request_digest, 'hex') AS existing_digest,
+        i.stop_price IS NOT NULL OR i.trailing_offset IS NOT NULL AS waits,
         COALESCE(s.last_price, s.last_auction_price, m.reference_price) AS reference,
-        COALESCE(CASE i.side WHEN 'Buy' THEN s.best_ask ELSE s.best_bid END,
-                 s.last_price, s.last_auction_price, m.reference_price) AS market_price,
+        CASE WHEN s.phase IN ('PreOpen', 'Auction') THEN NULL WHEN i.side = 'Buy' THEN s.best_ask ELSE s.best_bid END AS best_price,
         COALESCE(f.maker_fee, m.maker_fee) AS maker_fee, COALESCE(f.taker_fee, m.taker_fee) AS taker_fee,
+        m.max_stop_orders AS stop_limit, m.max_iceberg_orders AS iceberg_limit,
         m.max_open_orders AS market_open_limit, mo.open AS market_open,
         a.max_open_orders AS account_open_limit, ao.open AS account_open
     FROM input i
@@ -40,47 +42,86 @@ WITH input AS MATERIALIZED (
         SELECT count(*) AS open FROM orders o
         WHERE a.max_open_orders IS NOT NULL AND o.account_id = a.id AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
     ) ao ON a.max_open_orders IS NOT NULL
-), priced AS (
-    -- A market order trades no further than its protection price, rounded towards the market onto the tick, nor further
-    -- than the highest price that a column holds.
+), based AS (
+    -- What a price without a limit goes by: a stop's stop price, a trailing stop's trigger price if the market turned now.
     SELECT seen.*,
-        reference * (1 - price_band) AS band_low, reference * (1 + price_band) AS band_high,
-        CASE WHEN order_type = 'Limit' THEN price
-             WHEN market_price IS NULL THEN NULL  -- least() and greatest() would pass over it
+        CASE WHEN price IS NOT NULL THEN NULL
+             WHEN trailing_offset IS NOT NULL THEN
+                 reference * (1 + CASE side WHEN 'Buy' THEN trailing_offset ELSE -trailing_offset END * 0.0001)
+             ELSE COALESCE(stop_price, best_price, reference)
+        END AS base_price,
+        COALESCE(stop_price, reference) AS band_base
+    FROM seen
+), priced AS (
+    -- Without a limit an order trades no further than its protection price, rounded towards the market onto the tick, nor
+    -- further than the highest price that a column holds.
+    SELECT based.*,
+        band_base * (1 - price_band) AS band_low, band_base * (1 + price_band) AS band_high,
+        CASE WHEN price IS NOT NULL THEN price
+             WHEN base_price IS NULL THEN NULL  -- least() and greatest() would pass over it
              WHEN side = 'Buy' THEN
-                 least(floor(market_price * (1 + protection_band) / tick_size), price_ticks_max) * tick_size
-             ELSE greatest(ceil(market_price * (1 - protection_band) / tick_size), 1) * tick_size
+                 least(floor(base_price * (1 + protection_band) / tick_size), price_ticks_max) * tick_size
+             ELSE greatest(ceil(base_price * (1 - protection_band) / tick_size), 1) * tick_size
         END AS worst_price
-    FROM seen, LATERAL (SELECT div(1e18 - 1e-18, tick_size) AS price_ticks_max) highest
+    FROM based, LATERAL (SELECT div(1e18 - 1e-18, tick_size) AS price_ticks_max) highest
 ), judged AS (
     SELECT priced.*,
         CASE
             WHEN existing_id IS NOT NULL THEN 'existing'
             WHEN current_version <> rules_version THEN 'stale_rules'
             WHEN account_status <> 'active' THEN 'account_frozen'
-            WHEN phase <> 'Continuous' THEN 'market_halted'
-            WHEN order_type = 'Limit' AND (price < band_low OR price > band_high) THEN 'price_out_of_band'
+            WHEN phase <> ALL (phases) THEN 'market_halted'
+            WHEN market_maker_protection AND EXISTS (
+                SELECT FROM market_maker_protections p
+                WHERE p.account_id = priced.account_id AND p.market_id = priced.market_id AND p.tripped_sequence IS NOT NULL
+            ) THEN 'market_maker_protection'
+            WHEN price < band_low OR price > band_high THEN 'price_out_of_band'
             WHEN worst_price IS NULL THEN 'no_reference_price'
-            WHEN order_type = 'Market' AND quantity * market_price < min_notional THEN 'below_min_notional'
+            -- By its limit or its stop price it is judged before.
+            WHEN price IS NULL AND stop_price IS NULL AND quantity * base_price < min_notional THEN 'below_min_notional'
         END AS refusal
     FROM priced
-), counted_in_market AS (
+), counted_by_kind AS (
+    -- Looked up only for a stop or an iceberg, in a market that limits them.
     SELECT judged.*,
-        market_open + count(*) FILTER (WHERE refusal IS NULL) OVER (PARTITION BY account_id, market_id ORDER BY n)
-            AS market_with
+        CASE WHEN waits AND stop_limit IS NOT NULL THEN (
+            SELECT count(*) FROM orders o
+            WHERE o.account_id = judged.account_id AND o.market_id = judged.market_id AND o.status = 'PendingTrigger'
+        ) END AS stops_open,
+        CASE WHEN display_quantity IS NOT NULL AND iceberg_limit IS NOT NULL THEN (
+            SELECT count(*) FROM orders o
+            WHERE o.account_id = judged.account_id AND o.market_id = judged.market_id AND o.display_quantity IS NOT NULL
+              AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+        ) END AS icebergs_open,
+        count(*) FILTER (WHERE refusal IS NULL AND waits) OVER kind AS stops_asked,
+        count(*) FILTER (WHERE refusal IS NULL AND display_quantity IS NOT NULL) OVER kind AS icebergs_asked
     FROM judged
+    WINDOW kind AS (PARTITION BY account_id, market_id ORDER BY n)
+), limited AS (
+    SELECT counted_by_kind.*,
+        CASE
+            WHEN refusal IS NOT NULL THEN refusal
+            WHEN stops_open + stops_asked > stop_limit THEN 'too_many_stops'
+            WHEN icebergs_open + icebergs_asked > iceberg_limit THEN 'too_many_icebergs'
+        END AS refusal_by_kind
+    FROM counted_by_kind
+), counted_in_market AS (
+    -- What one limit refuses does not count against the next.
+    SELECT limited.*,
+        market_open + count(*) FILTER (WHERE refusal_by_kind IS NULL) OVER (PARTITION BY account_id, market_id ORDER BY n)
+            AS market_with
+    FROM limited
 ), counted AS (
-    -- What its market's limit refuses does not count against the account's.
     SELECT counted_in_market.*,
-        account_open + count(*) FILTER (WHERE refusal IS NULL AND (market_with > market_open_limit) IS NOT TRUE)
+        account_open + count(*) FILTER (WHERE refusal_by_kind IS NULL AND (market_with > market_open_limit) IS NOT TRUE)
             OVER (PARTITION BY account_id ORDER BY n) AS account_with
     FROM counted_in_market
 ), decided AS MATERIALIZED (
     SELECT counted.*,
         CASE
-            WHEN refusal IS NOT NULL THEN refusal
-            WHEN market_with > market_open_limit THEN 'too_many_open_orders'
-            WHEN account_with > account_open_limit THEN 'too_many_open_orders'
+            WHEN refusal_by_kind IS NOT NULL THEN refusal_by_kind
+            WHEN market_with > market_open_limit THEN 'too_many_in_market'
+            WHEN account_with > account_open_limit THEN 'too_many_of_account'
         END AS decision
     FROM counted
 ), me AS MATERIALIZED (
@@ -110,12 +151,15 @@ WITH input AS MATERIALIZED (
 ), placed AS (
     INSERT INTO orders (
         id, account_id, market_id, client_order_id, request_digest, side, order_type, time_in_force, post_only,
-        self_trade_prevention, price, protection_price, quantity, quote_quantity, filled_quantity, filled_quote,
-        prevented_quantity, remaining_quantity, market_maker_protection, held_amount, maker_fee, taker_fee, status
+        self_trade_prevention, market_maker_protection, price, protection_price, stop_price, trailing_offset, quantity,
+        quote_quantity, display_quantity, expires_at, filled_quantity, filled_quote, prevented_quantity,
+        remaining_quantity, held_amount, maker_fee, taker_fee, status
     )
     SELECT order_id, account_id, market_id, client_order_id, decode(request_digest, 'hex'), side, order_type,
-        time_in_force, post_only, self_trade_prevention, price, CASE WHEN order_type = 'Market' THEN worst_price END,
-        quantity, quote_quantity, 0, 0, 0, quantity, FALSE, held_amount, maker_fee, taker_fee, 'New'
+        time_in_force, post_only, self_trade_prevention, COALESCE(market_maker_protection, FALSE), price,
+        CASE WHEN price IS NULL THEN worst_price END, stop_price, trailing_offset, quantity, quote_quantity,
+        display_quantity, expires_at, 0, 0, 0, quantity, held_amount, maker_fee, taker_fee,
+        CASE WHEN waits THEN 'PendingTrigger' ELSE 'New' END
     FROM accepted WHERE (SELECT done FROM done)
     ORDER BY account_id, client_order_id  -- two batches with the same ids, in any order, then wait instead of deadlocking
 ), asked AS (
@@ -126,9 +170,16 @@ WITH input AS MATERIALIZED (
     )
     FROM accepted WHERE (SELECT done FROM done)
 )
-SELECT d.n, d.decision, d.existing_id, d.existing_digest, d.phase, d.reference, d.market_price, d.band_low, d.band_high,
-    CASE WHEN d.market_with > d.market_open_limit THEN d.market_open_limit ELSE d.account_open_limit END AS open_limit,
-    CASE WHEN d.market_with > d.market_open_limit THEN d.market_open ELSE d.account_open END AS open_now, short.available,
+SELECT d.n, d.decision, d.existing_id, d.existing_digest, d.phase, d.reference, d.base_price, d.band_low, d.band_high,
+    CASE d.decision
+        WHEN 'too_many_stops' THEN d.stop_limit WHEN 'too_many_icebergs' THEN d.iceberg_limit
+        WHEN 'too_many_in_market' THEN d.market_open_limit WHEN 'too_many_of_account' THEN d.account_open_limit
+    END AS open_limit,
+    CASE d.decision
+        WHEN 'too_many_stops' THEN d.stops_open WHEN 'too_many_icebergs' THEN d.icebergs_open
+        WHEN 'too_many_in_market' THEN d.market_open WHEN 'too_many_of_account' THEN d.account_open
+    END AS open_now,
+    short.available,
     accepted.order_id, CASE WHEN (SELECT done FROM done) THEN accepted.command_id END AS command_id,
     accepted.maker_fee, accepted.taker_fee, accepted.held_amount, accepted.worst_price, statement_timestamp() AS created_at
 FROM decided d

@@ -26,7 +26,7 @@ def make_market(symbol: str = "BTC/USD", *, tick_size: str = "0.01", lot_size: s
 def make_request(**fields: Any) -> NewOrder:
     """Read the request of an order: a Limit Buy of 1 BTC at 100 USD, with these fields changed; None leaves one out."""
     body = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "1", "price": "100.00", **fields}
-    if body["order_type"] == "Market" and "price" not in fields:
+    if body["order_type"] in ("Market", "StopMarket", "TakeProfit", "TrailingStop") and "price" not in fields:
         del body["price"]
     if "quote_quantity" in fields and "quantity" not in fields:
         del body["quantity"]

@@ -1,6 +1,7 @@
 """Attack the rules of markets, orders and the journal in the database."""
 
 from collections.abc import Callable
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from accounts.models import Account, Asset
 from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
-from orders.models import Command, FeeRate, Market, MarketState, Order
+from orders.models import Command, FeeRate, Market, MarketMakerProtection, MarketState, Order
 from orders.requests import read_new_order
 from orders.tests.builders import make_market
 
@@ -30,6 +31,12 @@ PARTLY = {
     "filled_quote": 1,
     "remaining_quantity": Decimal("0.5"),
 }
+FILLED = PARTLY | {"status": "Filled", "remaining_quantity": 0, "held_amount": 0}
+BY_PROTECTION = {"price": None, "protection_price": 1}
+STOP = BY_PROTECTION | {"order_type": "StopMarket", "stop_price": 1, "status": "PendingTrigger"}
+TRAILING = STOP | {"order_type": "TrailingStop", "trailing_offset": 1}
+FIRST_IN_LINE = {"priority_sequence": 1, "priority_ordinal": 0}
+CALL = {"phase": "Auction", "indicative_price": 1, "indicative_quantity": 1, "indicative_surplus": -1}
 TAKEN = {"sequence": 1, "events": [], "processed_at": Now()}
 FEES = {"maker_fee": 0, "taker_fee": 0}
 
@@ -91,6 +98,11 @@ def _command(**changes: Any) -> Command:
     )
 
 
+def _protection(**changes: Any) -> MarketMakerProtection:
+    limits = {"account": _trader(), "market": USED.get(), "window_ms": 1, "quantity_limit": 1}
+    return MarketMakerProtection.objects.create(**(limits | changes))
+
+
 def _market_without_state() -> Market:
     with triggers_off():
         market = make_market("ETH/BTC")
@@ -114,8 +126,15 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ],
     ("markets_bands", lambda: USED.update(protection_band=1)),
     ("markets_bands", lambda: USED.update(protection_band=Decimal("-0.1"))),
-    ("markets_bands", lambda: USED.update(price_band=0)),
-    ("markets_bands", lambda: USED.update(price_band=1)),
+    *[
+        ("markets_bands", lambda name=name, value=value: USED.update(**{name: value}))
+        for name in ("price_band", "volatility_band", "auction_band")
+        for value in (0, 1)
+    ],
+    *[
+        ("markets_hours", lambda hours=hours: USED.update(opens_at=hours[0], closes_at=hours[1]))
+        for hours in ((time(9), None), (None, time(9)), (time(9), time(9)))
+    ],
     *[
         ("markets_limits", lambda name=name: USED.update(**{name: 0}))
         for name in ("min_quantity", "max_quantity", "min_notional", "reference_price")
@@ -128,6 +147,26 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("market_states_sequence", lambda: _past_triggers(lambda: STATES.update(last_sequence=-1))),
     ("market_states_not_crossed", lambda: STATES.update(best_bid=2, best_ask=1)),
     ("market_states_not_crossed", lambda: STATES.update(best_bid=1, best_ask=1)),
+    ("market_states_not_crossed", lambda: STATES.update(phase="PostOnly", best_bid=1, best_ask=1)),
+    *[
+        ("market_states_call", lambda changes=changes: STATES.update(**(changes | {"phase": "Halted"})))
+        for changes in (CALL, {"call_ends_at": Now()}, {"call_extensions": 1})
+    ],
+    ("market_states_extensions", lambda: STATES.update(phase="Auction", call_extensions=4)),
+    *[
+        ("market_states_indicative", lambda changes=changes: STATES.update(**(CALL | changes)))
+        for changes in (
+            {"indicative_price": None}, {"indicative_quantity": None}, {"indicative_surplus": None},
+            {"indicative_price": 0}, {"indicative_quantity": 0},
+        )
+    ],
+    *[
+        ("market_states_numbers", lambda name=name: STATES.update(**(CALL | {name: NAN})))
+        for name in (
+            "last_price", "last_auction_price", "best_bid", "best_ask", "indicative_price", "indicative_quantity",
+            "indicative_surplus",
+        )
+    ],
     *[
         ("market_states_prices_positive", lambda name=name: STATES.update(**{name: 0}))
         for name in ("last_price", "last_auction_price", "best_bid", "best_ask")
@@ -158,8 +197,67 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
             {"order_type": "Market"},
             {"order_type": "Market", "price": None},
             {"order_type": "Market", "price": None, "protection_price": 0},
+            STOP | {"price": 1},
+            STOP | {"protection_price": None},
+            STOP | {"order_type": "TakeProfitLimit"},
         )
     ],
+    *[
+        ("orders_time_in_force", lambda changes=changes: _order(client_order_id="three", **changes))
+        for changes in (
+            BY_PROTECTION | {"order_type": "Market"},
+            STOP | {"time_in_force": "FOK"},
+            {"order_type": "StopLimit", "stop_price": 1, "time_in_force": "AuctionOnly"},
+            {"post_only": True, "time_in_force": "IOC"},
+            STOP | {"post_only": True},
+        )
+    ],
+    *[
+        ("orders_stop", lambda changes=changes: _order(client_order_id="three", **changes))
+        for changes in (
+            {"stop_price": 1},
+            {"trailing_offset": 1},
+            STOP | {"stop_price": None},
+            STOP | {"stop_price": 0},
+            STOP | {"trailing_offset": 1},
+            TRAILING | {"trailing_offset": None},
+            TRAILING | {"trailing_offset": 0},
+            TRAILING | {"trailing_offset": 10_000},
+            TRAILING | {"stop_price": 0},
+        )
+    ],
+    *[
+        ("orders_display", lambda changes=changes: _order(client_order_id="three", **changes))
+        for changes in (
+            {"display_quantity": 0},
+            {"display_quantity": 1, "time_in_force": "IOC"},
+            STOP | {"display_quantity": 1},
+        )
+    ],
+    *[
+        ("orders_expiry", lambda changes=changes: _order(client_order_id="three", **changes))
+        for changes in ({"time_in_force": "GTD"}, {"time_in_force": "DAY"}, {"expires_at": Now()})
+    ],
+    ("orders_extreme", lambda: ORDERS.update(extreme_price=1)),
+    ("orders_extreme", lambda: _order(client_order_id="three", **TRAILING, extreme_price=0)),
+    ("orders_awaiting", lambda: ORDERS.update(status="PendingTrigger")),
+    ("orders_awaiting", lambda: _order(client_order_id="three", **STOP, prevented_quantity=1, remaining_quantity=0)),
+    ("orders_prevented_within", lambda: ORDERS.update(prevented_quantity=-1)),
+    ("orders_prevented_within", lambda: ORDERS.update(prevented_quantity=2)),
+    ("orders_filled_is_whole", lambda: ORDERS.update(**FILLED)),
+    *[
+        ("orders_visible", lambda changes=changes: ORDERS.update(**(FIRST_IN_LINE | changes)))
+        for changes in (
+            {"visible_quantity": 1, "priority_sequence": None, "priority_ordinal": None},
+            {"visible_quantity": 0},
+            {"visible_quantity": 2},
+            ENDED | {"visible_quantity": 0},
+        )
+    ],
+    ("orders_visible", lambda: BY_QUOTE.update(**FIRST_IN_LINE, visible_quantity=1)),
+    ("orders_visible", lambda: _order(client_order_id="three", **STOP, **FIRST_IN_LINE, visible_quantity=1)),
+    ("orders_ended_sequence", lambda: ORDERS.update(ended_sequence=1)),
+    ("orders_ended_sequence", lambda: ORDERS.update(**ENDED, ended_sequence=0)),
     *[
         ("orders_fees", lambda name=name, value=value: _order(client_order_id="three", **{name: value}))
         for name in ("maker_fee", "taker_fee")
@@ -173,12 +271,16 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
             PARTLY | {"status": "New"},
             PARTLY | {"filled_quote": 0},
             {"status": "PartiallyFilled"},
-            ENDED | {"status": "Filled", "reason": None},
+            ENDED | {"status": "Filled", "reason": None, "prevented_quantity": 1},
             ENDED | {"status": "Rejected", "filled_quantity": 1, "filled_quote": 1},
             ENDED | {"filled_quantity": 1},
             ENDED | {"filled_quote": 1},
         )
     ],
+    (
+        "orders_status_says_filled",
+        lambda: _order(client_order_id="three", **(PARTLY | STOP)),
+    ),
     *[
         ("orders_priority", lambda number=number: ORDERS.update(priority_sequence=number[0], priority_ordinal=number[1]))
         for number in ((1, None), (None, 0), (0, 0), (1, -1))
@@ -188,8 +290,8 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
         for name, value in (
             ("id", 1), ("account_id", 1), ("market_id", 0), ("client_order_id", "three"), ("request_digest", b"1"),
             ("side", "Sell"), ("order_type", "Market"), ("time_in_force", "IOC"), ("post_only", True),
-            ("self_trade_prevention", "None"), ("price", 1), ("protection_price", 1), ("quote_quantity", 1),
-            ("maker_fee", Decimal("0.1")), ("taker_fee", Decimal("0.1")), ("created_at", Now()),
+            ("self_trade_prevention", "None"), ("market_maker_protection", True), ("stop_price", 1), ("trailing_offset", 1),
+            ("quote_quantity", 1), ("display_quantity", 1), ("expires_at", Now()), ("maker_fee", Decimal("0.1")), ("taker_fee", Decimal("0.1")), ("created_at", Now()),
         )
     ],
     ("orders_are_not_truncated", lambda: truncate("orders")),
@@ -197,6 +299,12 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("orders_one_size", lambda: ORDERS.update(quantity=None, remaining_quantity=None)),
     ("orders_one_size", lambda: _order(client_order_id="three", quote_quantity=1)),
     ("orders_one_size", lambda: _order(client_order_id="three", quote_quantity=0, quantity=None, remaining_quantity=None)),
+    *[
+        ("orders_one_size", lambda changes=changes: _order(
+            client_order_id="three", quantity=None, remaining_quantity=None, quote_quantity=1, **changes
+        ))
+        for changes in ({}, STOP, BY_PROTECTION | {"order_type": "Market", "time_in_force": "IOC", "side": "Sell"})
+    ],
     ("orders_filled_within", lambda: ORDERS.update(filled_quantity=2, remaining_quantity=0)),
     ("orders_filled_within", lambda: ORDERS.update(filled_quantity=-1)),
     ("orders_filled_within", lambda: ORDERS.update(filled_quote=-1)),
@@ -208,7 +316,13 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("orders_ended_holds_nothing", lambda: ORDERS.update(**(ENDED | {"held_amount": 1}))),
     ("orders_ended_holds_nothing", lambda: ORDERS.update(**(ENDED | {"remaining_quantity": 1}))),
     ("orders_held_not_negative", lambda: ORDERS.update(held_amount=-1)),
+    ("orders_remaining_within", lambda: ORDERS.update(prevented_quantity=Decimal("0.5"))),
     ("orders_numbers", lambda: ORDERS.update(held_amount=NAN)),
+    *[
+        ("orders_numbers", lambda name=name: _order(client_order_id="three", **(TRAILING | {name: NAN})))
+        for name in ("stop_price", "extreme_price")
+    ],
+    ("orders_numbers", lambda: _order(client_order_id="three", display_quantity=NAN)),
     ("orders_reason", lambda: ORDERS.update(reason="user_request")),
     ("orders_reason", lambda: ORDERS.update(**(ENDED | {"reason": None}))),
     ("ended_orders_are_final", lambda: _then(lambda: ORDERS.update(**ENDED), lambda: ORDERS.update(status="New"))),
@@ -219,8 +333,11 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
         ("commands_name_their_order", lambda changes=changes: _command(**changes))
         for changes in (
             {"kind": "new", "account": None},
-            *({"kind": kind, "order": None} for kind in ("new", "cancel", "reduce")),
-            {"kind": "phase"},
+            *({"kind": kind, "order": None} for kind in ("new", "cancel", "reduce", "amend", "trigger")),
+            *({"kind": kind, "account": None} for kind in ("phase", "rules", "expire", "cancel_all")),
+            *({"kind": kind, "order": None} for kind in ("phase", "rules", "expire")),
+            {"kind": "protect"},
+            {"kind": "protect", "order": None, "account": None},
         )
     ],
     ("commands_are_not_truncated", lambda: truncate("commands")),
@@ -237,6 +354,16 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("commands_are_final", lambda: Command.objects.update(order=None)),
     ("commands_are_final", lambda: _twice(lambda: Command.objects.filter(order__in=ORDERS).update(**TAKEN))),
     ("commands_stay", lambda: _delete_all("commands")),
+    ("market_maker_protections_scope", lambda: _twice(_protection)),
+    ("market_maker_protections_limits", lambda: _protection(window_ms=0)),
+    ("market_maker_protections_limits", lambda: _protection(quantity_limit=0)),
+    ("market_maker_protections_numbers", lambda: _protection(quantity_limit=NAN)),
+    *[
+        ("market_maker_protections_tripped", lambda changes=changes: _protection(**changes))
+        for changes in (
+            {"tripped_at": Now()}, {"tripped_sequence": 1}, {"tripped_at": Now(), "tripped_sequence": 0},
+        )
+    ],
 ]  # fmt: skip
 SAID = {
     "markets_fix_tick": "fixed since its first order",
@@ -278,3 +405,27 @@ def test_any_change_of_a_market_raises_its_rules_version(change: dict[str, Any])
 def test_an_unused_market_may_change_its_tick() -> None:
     UNUSED.update(tick_size=Decimal("0.1"))
     assert UNUSED.get().tick_size == Decimal("0.1")
+
+
+def test_a_call_may_cross_and_says_what_would_come_of_it() -> None:
+    assert STATES.update(**CALL, best_bid=2, best_ask=1, call_ends_at=Now(), call_extensions=3) == 2
+
+
+@pytest.mark.parametrize("terms", [STOP, TRAILING, TRAILING | {"stop_price": None, "extreme_price": 1}])
+def test_a_stop_waits_and_is_open_until_it_ends(terms: dict[str, Any]) -> None:
+    stop = Order.objects.filter(id=_order(client_order_id="three", **terms).id)
+
+    stop.update(**FIRST_IN_LINE)
+    stop.update(status="New", protection_price=2)
+    stop.update(**ENDED, ended_sequence=1)
+
+    assert stop.get().status == "Canceled"
+
+
+def test_an_amend_changes_price_and_quantity() -> None:
+    assert ORDERS.update(price=2, quantity=3, remaining_quantity=3) == 1
+
+
+def test_an_order_may_be_filled_with_a_part_of_it_prevented() -> None:
+    ORDERS.update(**FILLED, prevented_quantity=Decimal("0.5"), ended_sequence=1)
+    assert ORDERS.get().status == "Filled"

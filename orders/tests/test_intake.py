@@ -1,6 +1,7 @@
 """Test that order intake holds exactly, refuses with reasons, and treats a repeat as one order."""
 
-import time
+import datetime
+import json
 from decimal import Decimal
 
 import pytest
@@ -10,11 +11,12 @@ from django.utils import timezone
 from accounts.errors import DomainError
 from accounts.ledger import deposit
 from accounts.models import Account, Balance
+from accounts.tests.attacks import triggers_off
 from accounts.tests.builders import make_asset, make_trader
 from accounts.tests.rivals import at_once, start_waiting
 from orders import changes, intake, rules
-from orders.models import Command, FeeRate, Market, MarketState, Order
-from orders.requests import Amendment
+from orders.journal import NewPayload, read_payload, write_payload
+from orders.models import Command, FeeRate, Market, MarketMakerProtection, MarketState, Order
 from orders.terms import Phase
 from orders.tests.builders import make_market, make_request, place_order
 
@@ -34,6 +36,15 @@ pytestmark = pytest.mark.django_db
         ({"order_type": "Market", "quote_quantity": "12.34567891"}, "USD", "12.34567891"),
         ({"order_type": "Market", "quantity": "2"}, "USD", "220"),
         ({"time_in_force": "FOK", "quantity": "3"}, "USD", "300"),
+        ({"order_type": "StopLimit", "stop_price": "120", "price": "125", "quantity": "2"}, "USD", "250"),
+        ({"order_type": "TakeProfitLimit", "stop_price": "80", "price": "90"}, "USD", "90"),
+        ({"order_type": "StopMarket", "stop_price": "120"}, "USD", "132"),
+        ({"order_type": "TakeProfit", "stop_price": "80"}, "USD", "88"),
+        ({"order_type": "TrailingStop", "trailing_offset": 500, "quantity": "2"}, "USD", "231"),
+        ({"order_type": "TrailingStop", "trailing_offset": 500, "stop_price": "50"}, "USD", "115.5"),
+        ({"side": "Sell", "order_type": "TrailingStop", "trailing_offset": 500}, "BTC", "1"),
+        ({"side": "Sell", "order_type": "StopLimit", "stop_price": "80", "price": "70"}, "BTC", "1"),
+        ({"display_quantity": "0.5"}, "USD", "100"),
     ],
 )
 def test_order_holds_what_it_may_cost(fields, asset, held):
@@ -46,16 +57,32 @@ def test_order_holds_what_it_may_cost(fields, asset, held):
     assert balance(account, asset) == (Decimal({"USD": 1000, "BTC": 10}[asset]) - Decimal(held), Decimal(held))
 
 
-def test_order_is_written_as_it_is_answered():
-    make_market(maker_fee=Decimal("0.001"), taker_fee=Decimal("0.002"))
+@pytest.mark.parametrize(
+    ("fields", "status", "held"),
+    [
+        ({}, "New", 100),
+        ({"time_in_force": "GTD", "expires_at": "2999-12-31T23:59:59.999999Z"}, "New", 100),
+        ({"time_in_force": "DAY", "self_trade_prevention": "CancelBoth", "market_maker_protection": True}, "New", 100),
+        ({"display_quantity": "0.5", "post_only": True}, "New", 100),
+        ({"order_type": "StopLimit", "stop_price": "110"}, "PendingTrigger", 100),
+        ({"order_type": "StopMarket", "stop_price": "120"}, "PendingTrigger", 132),
+        (
+            {"order_type": "TrailingStop", "trailing_offset": 500, "stop_price": "90"},
+            "PendingTrigger",
+            Decimal("115.5"),
+        ),
+    ],
+)
+def test_order_is_written_as_it_is_answered(fields, status, held):
+    make_market(maker_fee=Decimal("0.001"), taker_fee=Decimal("0.002"), reference_price=Decimal(100))
     account = make_trader(funds={"USD": "1000"})
 
-    answered = place_order(account, client_order_id="my-1")
+    answered = place_order(account, client_order_id="my-1", **fields)
 
     stored = Order.objects.get(id=answered.id)
     names = [field.attname for field in Order._meta.concrete_fields if field.name != "request_digest"]
     assert {name: getattr(stored, name) for name in names} == {name: getattr(answered, name) for name in names}
-    assert (stored.status, stored.remaining_quantity, stored.held_amount) == ("New", 1, 100)
+    assert (stored.status, stored.remaining_quantity, stored.held_amount) == (status, 1, held)
     assert stored.created_at <= timezone.now()
 
 
@@ -78,6 +105,53 @@ def test_command_says_all_that_the_engine_needs():
         "owner": account.user_id, "side": "Buy", "type": "Market", "tif": "IOC", "price": 11_000, "budget": 123_456_789,
         "held": 1_234_567_899, "maker_fee": 100_000, "taker_fee": 250_000,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "added"),
+    [
+        (
+            {"order_type": "StopLimit", "stop_price": "110"},
+            {"type": "StopLimit", "price": 10_000, "held": 100 * 10**8, "stop": 11_000},
+        ),
+        ({"order_type": "TakeProfit", "stop_price": "80"}, {"type": "TakeProfit", "price": 8_800, "held": 88 * 10**8, "stop": 8_000}),
+        (
+            {"order_type": "TrailingStop", "trailing_offset": 500, "stop_price": "90"},
+            {"type": "TrailingStop", "price": 11_550, "held": 11_550 * 10**6, "trail": 500, "stop": 9_000, "protection": 10_000_000},
+        ),
+        ({"display_quantity": "0.5"}, {"display": 50_000}),
+        (
+            {"time_in_force": "GTD", "expires_at": "2030-01-31T12:00:00.000001Z"},
+            {"tif": "GTD", "expires": 1_896_091_200_000_001},
+        ),
+        ({"self_trade_prevention": "Decrement"}, {"stp": "Decrement"}),
+        ({"self_trade_prevention": "CancelNewest", "market_maker_protection": False}, {}),
+        ({"market_maker_protection": True}, {"mmp": True}),
+    ],
+)  # fmt: skip
+def test_command_says_the_rarer_terms_only_where_there_are_any(fields, added):
+    make_market(reference_price=Decimal(100))
+    account = make_trader(funds={"USD": "1000"})
+
+    place_order(account, **fields)
+
+    command = Command.objects.get()
+    assert command.payload == {
+        "owner": account.user_id, "side": "Buy", "type": "Limit", "tif": "GTC", "price": 10_000, "quantity": 100_000,
+        "held": 100 * 10**8, "maker_fee": 0, "taker_fee": 0,
+    } | added  # fmt: skip
+    assert write_payload(read_payload("new", json.dumps(command.payload))) == json.dumps(
+        {name: command.payload[name] for name in NewPayload.__struct_fields__ if name in command.payload},
+        separators=(",", ":"),
+    )
+
+
+def test_day_order_ends_with_the_markets_close():
+    make_market(opens_at=datetime.time(9), closes_at=datetime.time(22))
+    order = place_order(make_trader(funds={"USD": "1000"}), time_in_force="DAY")
+
+    assert (order.expires_at.time(), order.expires_at.tzinfo) == (datetime.time(22), datetime.UTC)
+    assert timezone.now() < order.expires_at <= timezone.now() + datetime.timedelta(days=1)
 
 
 def test_row_for_what_will_be_received_is_opened():
@@ -131,6 +205,36 @@ def test_protection_price_is_the_band_around_the_best_price_rounded_towards_it(s
     assert order.held_amount == (Decimal(protection) if side == "Buy" else 1)
 
 
+@pytest.mark.parametrize("phase", ["PreOpen", "Auction"])
+@pytest.mark.parametrize(("side", "protection"), [("Buy", "99"), ("Sell", "81")])
+def test_protection_price_in_a_call_is_the_band_around_the_reference_price(phase, side, protection):
+    market = make_market(reference_price=Decimal(200))
+    MarketState.objects.filter(market=market).update(phase=phase, best_bid=120, best_ask=110, last_price=90)
+    account = make_trader(funds={"USD": "1000", "BTC": "10"})
+
+    assert place_order(account, side=side, order_type="Market").protection_price == Decimal(protection)
+
+
+@pytest.mark.parametrize(
+    ("side", "fields", "protection"),
+    [
+        ("Buy", {"order_type": "StopMarket", "stop_price": "120.03"}, "132.03"),
+        ("Sell", {"order_type": "StopMarket", "stop_price": "80.03"}, "72.03"),
+        ("Buy", {"order_type": "TakeProfit", "stop_price": "80"}, "88"),
+        ("Sell", {"order_type": "TakeProfit", "stop_price": "120"}, "108"),
+        ("Buy", {"order_type": "TrailingStop", "trailing_offset": 333}, "113.66"),
+        ("Sell", {"order_type": "TrailingStop", "trailing_offset": 333}, "87.01"),
+        ("Sell", {"order_type": "TrailingStop", "trailing_offset": 9999, "stop_price": "500"}, "0.01"),
+    ],
+)
+def test_protection_price_of_a_stop_goes_by_what_it_will_become(side, fields, protection):
+    market = make_market(reference_price=Decimal(100))
+    MarketState.objects.filter(market=market).update(best_bid=50, best_ask=60)
+    account = make_trader(funds={"USD": "1000", "BTC": "10"})
+
+    assert place_order(account, side=side, **fields).protection_price == Decimal(protection)
+
+
 def test_protection_price_is_rounded_exactly_for_a_tick_that_is_no_power_of_ten():
     make_market(tick_size="0.03", reference_price=Decimal("0.99"), protection_band=Decimal("0.07"))
     account = make_trader(funds={"USD": "1000", "BTC": "10"})
@@ -163,12 +267,68 @@ def test_market_order_without_any_price_to_go_by_is_refused(fields):
     assert fault == ("no_reference_price", "order_type", None, "Market")
 
 
-@pytest.mark.parametrize("phase", ["Halted", "CancelOnly"])
-def test_market_that_takes_no_orders_is_refused_with_its_phase(phase):
-    market = make_market()
-    MarketState.objects.filter(market=market).update(phase=phase)
+@pytest.mark.parametrize("fields", [{"side": "Buy"}, {"side": "Sell"}])
+def test_trailing_stop_without_any_price_to_go_by_is_refused(fields):
+    make_market()
+    account = make_trader(funds={"USD": "1000", "BTC": "10"})
 
-    assert refused(make_trader(funds={"USD": "1000"})) == ("market_halted", "symbol", ["Continuous"], phase)
+    fault = refused(account, order_type="TrailingStop", trailing_offset=1, stop_price="100", **fields)
+
+    assert fault == ("no_reference_price", "order_type", None, "TrailingStop")
+
+
+def test_stop_needs_no_price_but_its_own():
+    make_market()
+
+    place_order(make_trader(funds={"USD": "1000"}), order_type="StopMarket", stop_price="100")
+
+
+STOP = {"order_type": "StopMarket", "stop_price": "100"}
+CALLS = ["PreOpen", "Auction"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "phases"),
+    [
+        ({}, ["Continuous", *CALLS]),
+        ({"time_in_force": "DAY"}, ["Continuous", *CALLS]),
+        ({"time_in_force": "AuctionOnly"}, ["Continuous", *CALLS]),
+        ({"order_type": "Market"}, ["Continuous", *CALLS]),
+        ({"time_in_force": "IOC"}, ["Continuous"]),
+        ({"time_in_force": "FOK"}, ["Continuous"]),
+        ({"post_only": True}, ["Continuous", "PostOnly"]),
+        (STOP, ["Continuous", *CALLS]),
+        (STOP | {"time_in_force": "IOC"}, ["Continuous", *CALLS]),
+        ({"order_type": "StopLimit", "stop_price": "100", "post_only": True}, ["Continuous", *CALLS]),
+    ],
+)
+def test_phase_that_takes_no_such_order_is_refused_with_those_that_do(fields, phases):
+    market = make_market(reference_price=Decimal(100))
+    account = make_trader(funds={"USD": "10000"})
+
+    for phase in map(str, Phase):
+        MarketState.objects.filter(market=market).update(phase=phase)
+        if phase in phases:
+            place_order(account, **fields)
+        else:
+            assert refused(account, **fields) == ("market_halted", "symbol", phases, phase)
+
+
+def test_flagged_order_of_a_market_maker_whose_protection_has_tripped_is_refused():
+    market = make_market()
+    make_market("ETH/USD")
+    account = make_trader(funds={"USD": "1000"})
+    limits = {"account": account, "market": market, "window_ms": 1000, "quantity_limit": 1}
+    protection = MarketMakerProtection.objects.create(**limits)
+    place_order(account, market_maker_protection=True)
+    MarketMakerProtection.objects.filter(id=protection.id).update(tripped_at=timezone.now(), tripped_sequence=1)
+
+    fault = refused(account, market_maker_protection=True)
+
+    assert fault == ("market_maker_protection", "market_maker_protection", None, True)
+    place_order(account)
+    place_order(account, symbol="ETH/USD", market_maker_protection=True)
+    place_order(make_trader(funds={"USD": "1000"}), market_maker_protection=True)
 
 
 @pytest.mark.parametrize("price", ["89.99", "110.01"])
@@ -188,6 +348,23 @@ def test_price_on_the_bands_edge_is_allowed(price):
     make_market(price_band=Decimal("0.1"), reference_price=Decimal(100))
 
     place_order(make_trader(funds={"USD": "1000"}), price=price)
+
+
+@pytest.mark.parametrize("price", ["179.99", "220.01"])
+def test_limit_of_a_stop_is_held_to_the_band_around_its_stop_price(price):
+    make_market(price_band=Decimal("0.1"), reference_price=Decimal(100))
+    account = make_trader(funds={"USD": "1000"})
+
+    fault = refused(account, order_type="StopLimit", stop_price="200", price=price)
+
+    assert fault == ("price_out_of_band", "price", ["180", "220"], price)
+    place_order(account, order_type="StopLimit", stop_price="200", price="220")
+
+
+def test_no_band_holds_what_has_no_limit():
+    make_market(price_band=Decimal("0.01"), reference_price=Decimal(100))
+
+    place_order(make_trader(funds={"USD": "1000"}), order_type="StopMarket", stop_price="200")
 
 
 def test_band_follows_the_last_trade_before_the_last_auction_before_the_operators_price():
@@ -214,9 +391,35 @@ def test_market_order_below_the_least_notional_at_the_market_price_is_refused():
     assert fault == ("below_min_notional", "quantity", "50", "40")
 
 
+def test_trailing_stop_below_the_least_notional_at_its_trigger_price_is_refused():
+    make_market(min_notional=Decimal(50), reference_price=Decimal(100))
+    account = make_trader(funds={"BTC": "1"})
+    trailing = {"side": "Sell", "order_type": "TrailingStop", "trailing_offset": 1000}
+
+    assert refused(account, quantity="0.55", **trailing) == ("below_min_notional", "quantity", "50", "49.5")
+    place_order(account, quantity="0.56", **trailing)
+
+
+def test_time_that_is_up_is_refused_unless_the_order_was_placed_before():
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    fields = {"time_in_force": "GTD", "expires_at": "2020-01-01T00:00:00Z", "client_order_id": "my-1"}
+    assert refused(account, **fields)[:2] == ("invalid_value", "expires_at")
+    placed = place_order(account, **(fields | {"expires_at": "2999-01-01T00:00:00Z", "client_order_id": "my-2"}))
+    digest = make_request(**(fields | {"client_order_id": "my-2"})).digest()
+    with triggers_off():
+        Order.objects.filter(id=placed.id).update(request_digest=digest)
+
+    (again,) = intake.place(account.id, [make_request(**(fields | {"client_order_id": "my-2"}))])
+
+    assert (again.order.id, again.repeated) == (placed.id, True)
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "limit", "value"),
     [
+        (STOP, "quantity", "100.00000000", "110.00000000"),
+        ({"order_type": "TrailingStop", "trailing_offset": 100}, "quantity", "100.00000000", "111.10000000"),
         ({"price": "100.01"}, "quantity", "100.00000000", "100.01000000"),
         ({"order_type": "Market", "quote_quantity": "100.00000001"}, "quote_quantity", "100.00000000", "100.00000001"),
         ({"order_type": "Market", "quantity": "1"}, "quantity", "100.00000000", "110.00000000"),
@@ -291,6 +494,50 @@ def test_open_orders_of_the_account_are_limited_over_all_markets():
     place_order(account, symbol="ETH/USD")
 
     assert refused(account) == ("too_many_open_orders", "symbol", 2, 2)
+
+
+ICEBERG = {"display_quantity": "0.5"}
+WAITS = {"order_type": "StopLimit", "stop_price": "100"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "field", "fields"),
+    [("max_stop_orders", "order_type", WAITS), ("max_iceberg_orders", "display_quantity", ICEBERG)],
+)
+def test_stops_and_icebergs_in_the_market_are_limited(limit, field, fields):
+    make_market(**{limit: 2})
+    make_market("ETH/USD")
+    account = make_trader(funds={"USD": "1000"})
+    place_order(account, **fields)
+    place_order(account, **fields)
+
+    assert refused(account, **fields) == ("too_many_open_orders", field, 2, 2)
+    place_order(account)
+    place_order(account, symbol="ETH/USD", **fields)
+    place_order(make_trader(funds={"USD": "1000"}), **fields)
+
+
+def test_stop_that_has_entered_the_book_waits_no_more():
+    make_market(max_stop_orders=1)
+    account = make_trader(funds={"USD": "1000"})
+    stop = place_order(account, **WAITS)
+    Order.objects.filter(id=stop.id).update(status="New")
+
+    place_order(account, **WAITS)
+
+
+def test_stops_and_icebergs_of_a_batch_count_against_their_limits_and_what_these_refuse_not_against_the_markets():
+    make_market(max_stop_orders=1, max_iceberg_orders=1, max_open_orders=3)
+    account = make_trader(funds={"USD": "1000"})
+    requests = [make_request(**fields) for fields in (WAITS, WAITS, ICEBERG, ICEBERG, {}, {})]
+
+    outcomes = intake.place(account.id, requests)
+
+    refusal = "too_many_open_orders"
+    assert codes(outcomes) == ["ok", refusal, "ok", refusal, "ok", refusal]
+    assert [outcome.errors[0].field for outcome in outcomes if isinstance(outcome, DomainError)] == [
+        "order_type", "display_quantity", "symbol",
+    ]  # fmt: skip
 
 
 def test_orders_of_a_batch_count_against_the_limits_one_after_another():
@@ -630,20 +877,13 @@ def test_rule_loosened_behind_the_cache_holds_at_once():
     place_order(account)
 
 
-def test_rule_loosened_behind_the_cache_holds_at_once_for_amendments():
-    market = make_market(min_quantity=Decimal(1))
-    account = make_trader(funds={"USD": "1000"})
-    order = place_order(account, quantity="2")
-    Market.objects.filter(id=market.id).update(min_quantity=None)
-
-    changes.reduce(account.id, order.id, Amendment(Decimal("0.5")))
-
-
-# -- one round trip, test orders, requests about orders ----------------------------------------------
+# -- one round trip, test orders ----------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("fields", [{}, {"client_order_id": "my-1"}, {"order_type": "Market", "quote_quantity": "10"}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"client_order_id": "my-1"}, {"order_type": "Market", "quote_quantity": "10"}, STOP]
+)
 def test_single_order_costs_one_query(django_assert_num_queries, fields):
     make_market(reference_price=Decimal(100))
     account = make_trader(funds={"USD": "1000"})
@@ -681,88 +921,6 @@ def test_test_order_is_refused_as_the_order_would_be():
         intake.rehearse(make_trader().id, make_request())
 
     assert caught.value.code == "insufficient_funds"
-
-
-def test_cancel_asks_and_changes_nothing_yet():
-    market = make_market()
-    account = make_trader(funds={"USD": "1000"})
-    order = place_order(account)
-
-    stands, command_id = changes.cancel(account.id, order.id)
-
-    command = Command.objects.get(id=command_id)
-    assert (stands.id, stands.status) == (order.id, "New")
-    assert (command.kind, command.market_id, command.order_id, command.payload) == ("cancel", market.id, order.id, {})
-
-
-def test_order_that_ends_while_its_cancel_is_asked_for_is_not_open(monkeypatch):
-    make_market()
-    account = make_trader(funds={"USD": "1000"})
-    order = place_order(account)
-    ask_cancels = changes.ask_cancels
-    ended = {"status": "Canceled", "reason": "user_request", "held_amount": 0, "remaining_quantity": 0}
-
-    def ask_after_the_end(requests):
-        Order.objects.filter(id=order.id).update(**ended)
-        return ask_cancels(requests)
-
-    monkeypatch.setattr(changes, "ask_cancels", ask_after_the_end)
-    with pytest.raises(DomainError) as caught:
-        changes.cancel(account.id, order.id)
-
-    assert (caught.value.code, caught.value.errors[0].value) == ("order_not_open", "Canceled")
-    assert Command.objects.count() == 1
-
-
-def test_nobody_elses_order_can_be_canceled_or_reduced():
-    make_market()
-    order = place_order(make_trader(funds={"USD": "1000"}))
-    other = make_trader()
-
-    for ask in (changes.cancel, lambda *ids: changes.reduce(*ids, Amendment(Decimal("0.5")))):
-        with pytest.raises(DomainError) as caught:
-            ask(other.id, order.id)
-        assert caught.value.code == "not_found"
-    assert Command.objects.count() == 1
-
-
-def test_cancel_all_asks_for_the_accounts_open_orders_in_one_market_or_all():
-    btc, eth = make_market(), make_market("ETH/USD")
-    account = make_trader(funds={"USD": "1000"})
-    orders = [place_order(account), place_order(account), place_order(account, symbol="ETH/USD")]
-    place_order(make_trader(funds={"USD": "1000"}))
-
-    assert len(changes.cancel_all(account.id, btc.id)) == 2
-    assert len(changes.cancel_all(account.id)) == 3
-    asked = Command.objects.filter(kind="cancel").order_by("id")
-    assert [command.order_id for command in asked] == [orders[0].id, orders[1].id, *(order.id for order in orders)]
-    assert {command.payload["reason"] for command in asked} == {"mass_cancel"}
-    assert asked.last().market_id == eth.id
-
-
-@pytest.mark.parametrize(
-    ("quantity", "code"),
-    [("1.00001", "invalid_value"), ("0.000001", "quantity_off_lot"), ("0.1", "below_min_quantity")],
-)
-def test_reduce_that_breaks_a_rule_is_refused(quantity, code):
-    make_market(min_quantity=Decimal("0.5"))
-    account = make_trader(funds={"USD": "1000"})
-    order = place_order(account)
-
-    with pytest.raises(DomainError) as caught:
-        changes.reduce(account.id, order.id, Amendment(Decimal(quantity)))
-
-    assert (caught.value.code, caught.value.errors[0].field) == (code, "quantity")
-    assert Command.objects.count() == 1
-
-
-def test_waiting_ends_when_time_is_up():
-    market = make_market()
-    command_id = changes.ask_phase(market, Phase.HALTED)
-    began = time.monotonic()
-
-    assert changes.wait_until_taken([command_id], 50) is False
-    assert 0.05 <= time.monotonic() - began < 1
 
 
 # -- what the tests above share -----------------------------------------------------------------------

@@ -1,15 +1,29 @@
 """Test that a request is read exactly, and that every fault is named by its field."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from accounts.errors import DomainError
-from orders.requests import read_amendment, read_new_order
-from orders.terms import OrderType, SelfTradePrevention, Side, TimeInForce
+from orders.requests import Amendment, read_amendment, read_new_order
+from orders.terms import LIMIT_TYPES, STOP_TYPES, OrderType, SelfTradePrevention, Side, TimeInForce
 
 LIMIT = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "1.0", "price": "50000.00"}
 MARKET = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Market", "quantity": "1.0"}
+STOP_LIMIT = {**LIMIT, "order_type": "StopLimit", "stop_price": "49000"}
+STOP_MARKET = {**MARKET, "order_type": "StopMarket", "stop_price": "49000"}
+TRAILING = {**MARKET, "order_type": "TrailingStop", "trailing_offset": 500}
+BODIES = {
+    "Limit": LIMIT,
+    "Market": MARKET,
+    "StopLimit": STOP_LIMIT,
+    "TakeProfitLimit": {**STOP_LIMIT, "order_type": "TakeProfitLimit"},
+    "StopMarket": STOP_MARKET,
+    "TakeProfit": {**STOP_MARKET, "order_type": "TakeProfit"},
+    "TrailingStop": TRAILING,
+}
+WHEN = "2030-01-31T12:00:00Z"
 
 
 def test_limit_order_is_read_with_its_defaults():
@@ -42,6 +56,61 @@ def test_every_field_is_read():
         True,
     )
     assert order.client_order_id == "A-z_0.9:/"
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
+def test_every_type_is_read_with_its_own_fields(body):
+    order = read_new_order(body)
+
+    assert order.order_type == body["order_type"]
+    assert (order.price is not None) is (order.order_type in LIMIT_TYPES)
+    assert (order.stop_price is not None or order.trailing_offset is not None) is (order.order_type in STOP_TYPES)
+    assert order.time_in_force is (TimeInForce.IOC if body is MARKET else TimeInForce.GTC)
+
+
+def test_every_optional_field_is_read():
+    body = {
+        **STOP_LIMIT,
+        "time_in_force": "gtd",
+        "expires_at": "2030-01-31T12:00:00+01:00",
+        "self_trade_prevention": "decrement",
+        "market_maker_protection": True,
+    }
+
+    order = read_new_order(body)
+
+    assert (order.time_in_force, order.expires_at) == (TimeInForce.GTD, datetime(2030, 1, 31, 11, tzinfo=UTC))
+    assert (order.stop_price, order.self_trade_prevention) == (Decimal(49000), SelfTradePrevention.DECREMENT)
+    assert order.market_maker_protection is True
+    assert read_new_order({**LIMIT, "display_quantity": "0.1"}).display_quantity == Decimal("0.1")
+    assert read_new_order({**TRAILING, "stop_price": "1"}).stop_price == 1
+
+
+@pytest.mark.parametrize(
+    ("order_type", "allowed"),
+    [
+        ("Limit", {"GTC", "IOC", "FOK", "GTD", "DAY", "AuctionOnly"}),
+        ("Market", {"IOC"}),
+        ("StopLimit", {"GTC", "IOC", "FOK", "GTD", "DAY"}),
+        ("TakeProfitLimit", {"GTC", "IOC", "FOK", "GTD", "DAY"}),
+        ("StopMarket", {"GTC", "IOC", "GTD", "DAY"}),
+        ("TakeProfit", {"GTC", "IOC", "GTD", "DAY"}),
+        ("TrailingStop", {"GTC", "IOC", "GTD", "DAY"}),
+    ],
+)
+def test_each_type_takes_its_times_in_force(order_type, allowed):
+    for time_in_force in TimeInForce:
+        body = {**BODIES[order_type], "time_in_force": str(time_in_force)}
+        if time_in_force is TimeInForce.GTD:
+            body["expires_at"] = WHEN
+        if time_in_force in allowed:
+            assert read_new_order(body).time_in_force is time_in_force
+        else:
+            with pytest.raises(DomainError) as caught:
+                read_new_order(body)
+            (fault,) = caught.value.errors
+            assert (fault.field, fault.code, fault.value) == ("time_in_force", "invalid_value", time_in_force)
+            assert set(fault.limit) == allowed
 
 
 def test_market_order_is_ioc():
@@ -88,6 +157,19 @@ def test_market_buy_takes_a_quote_quantity_instead_of_a_quantity():
         ({"client_order_id": "ä"}, "client_order_id", "invalid_value"),
         ({"client_order_id": 7}, "client_order_id", "invalid_value"),
         ({"self_trade_prevention": "None"}, "self_trade_prevention", "invalid_value"),
+        ({"post_only": True, "time_in_force": "AuctionOnly"}, "post_only", "invalid_value"),
+        ({"stop_price": "5"}, "stop_price", "invalid_value"),
+        ({"trailing_offset": 5}, "trailing_offset", "invalid_value"),
+        ({"time_in_force": "GTD"}, "expires_at", "missing_field"),
+        ({"time_in_force": "GTD", "expires_at": "tomorrow"}, "expires_at", "invalid_value"),
+        ({"expires_at": WHEN}, "expires_at", "invalid_value"),
+        ({"time_in_force": "DAY", "expires_at": WHEN}, "expires_at", "invalid_value"),
+        ({"display_quantity": "0"}, "display_quantity", "invalid_value"),
+        ({"display_quantity": "1.00001"}, "display_quantity", "invalid_value"),
+        ({"display_quantity": "0.0999"}, "display_quantity", "invalid_value"),
+        ({"display_quantity": "0.5", "time_in_force": "DAY"}, "display_quantity", "invalid_value"),
+        ({"display_quantity": "0.5", "time_in_force": "AuctionOnly"}, "display_quantity", "invalid_value"),
+        ({"market_maker_protection": 1}, "market_maker_protection", "invalid_value"),
         ({"leverage": "5"}, "leverage", "unknown_field"),
     ],
 )
@@ -109,6 +191,40 @@ def test_fault_of_a_limit_order_is_named_by_its_field(body, field, code):
 )
 def test_fault_of_a_market_order_is_named_by_its_field(body, field, code):
     assert (field, code) in faults_of({**MARKET, **body})
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({**STOP_LIMIT, "price": None}, "price", "missing_field"),
+        ({**STOP_LIMIT, "stop_price": None}, "stop_price", "missing_field"),
+        ({**STOP_LIMIT, "trailing_offset": 5}, "trailing_offset", "invalid_value"),
+        ({**STOP_MARKET, "price": "5"}, "price", "invalid_value"),
+        ({**STOP_MARKET, "stop_price": None}, "stop_price", "missing_field"),
+        ({**STOP_MARKET, "quantity": None}, "quantity", "missing_field"),
+        ({**STOP_MARKET, "quote_quantity": "5"}, "quote_quantity", "invalid_value"),
+        ({**STOP_MARKET, "post_only": True}, "post_only", "invalid_value"),
+        ({**STOP_MARKET, "display_quantity": "0.5"}, "display_quantity", "invalid_value"),
+        ({**MARKET, "display_quantity": "0.5"}, "display_quantity", "invalid_value"),
+        ({**MARKET, "stop_price": "5"}, "stop_price", "invalid_value"),
+        ({**TRAILING, "price": "5"}, "price", "invalid_value"),
+        ({**TRAILING, "trailing_offset": None}, "trailing_offset", "missing_field"),
+        ({**TRAILING, "trailing_offset": 0}, "trailing_offset", "invalid_value"),
+        ({**TRAILING, "trailing_offset": 10_000}, "trailing_offset", "invalid_value"),
+        ({**TRAILING, "trailing_offset": 1.5}, "trailing_offset", "invalid_value"),
+    ],
+)
+def test_fault_of_a_stop_is_named_by_its_field(body, field, code):
+    assert faults_of(body) == [(field, code)]
+
+
+def test_iceberg_comes_in_ten_parts_at_most():
+    assert read_new_order({**LIMIT, "display_quantity": "0.1", "post_only": True}).display_quantity == Decimal("0.1")
+    assert read_new_order({**STOP_LIMIT, "display_quantity": "1"}).display_quantity == 1
+    with pytest.raises(DomainError) as caught:
+        read_new_order({**LIMIT, "display_quantity": "0.09"})
+
+    assert (caught.value.errors[0].limit, caught.value.errors[0].value) == ("0.1", "0.09")
 
 
 def test_all_faults_are_named_in_one_reading():
@@ -171,14 +287,63 @@ def test_digest_is_the_same_however_the_request_is_written():
         {"post_only": True},
         {"order_type": "Market", "price": None},
         {"price": "1", "quantity": "50000"},
+        {"time_in_force": "DAY"},
+        {"self_trade_prevention": "Decrement"},
+        {"display_quantity": "0.5"},
+        {"market_maker_protection": True},
     ],
 )
 def test_digest_differs_for_every_difference(change):
     assert read_new_order({**LIMIT, **change}).digest() != read_new_order(LIMIT).digest()
 
 
-def test_amendment_is_read():
-    assert read_amendment({"quantity": "0.5"}).quantity == Decimal("0.5")
+@pytest.mark.parametrize(
+    ("body", "one", "other"),
+    [
+        (STOP_MARKET, {}, {"stop_price": "49000.01"}),
+        (TRAILING, {}, {"trailing_offset": 501}),
+        (TRAILING, {}, {"stop_price": "500"}),
+        (
+            LIMIT,
+            {"time_in_force": "GTD", "expires_at": WHEN},
+            {"time_in_force": "GTD", "expires_at": "2030-01-31T12:00:01Z"},
+        ),
+        (LIMIT, {"display_quantity": "0.5"}, {"display_quantity": "0.6"}),
+    ],
+)
+def test_digest_differs_for_every_difference_of_the_rarer_fields(body, one, other):
+    assert read_new_order({**body, **one}).digest() != read_new_order({**body, **other}).digest()
+
+
+def test_digest_is_the_same_for_one_time_written_in_two_ways():
+    written = ({**LIMIT, "time_in_force": "GTD", "expires_at": at} for at in (WHEN, "2030-01-31T13:00:00.000+01:00"))
+
+    assert len({read_new_order(body).digest() for body in written}) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "digest"),
+    [
+        (LIMIT, "2d63befc3a4c923f1168001f35cce6cb"),
+        ({**LIMIT, "post_only": True, "side": "Sell"}, "cb8a338817ccbaab79541f2ce92de9a6"),
+        ({**LIMIT, "time_in_force": "FOK"}, "e1dde78aaed56d109ac100711367fd63"),
+        ({**MARKET, "quantity": None, "quote_quantity": "100"}, "a7c3d23d58b8a9969d1741a1812239a6"),
+    ],
+)
+def test_digest_of_what_could_be_asked_before_is_as_it_is_stored(body, digest):
+    assert read_new_order(body).digest().hex() == digest
+
+
+@pytest.mark.parametrize(
+    ("body", "amendment"),
+    [
+        ({"quantity": "0.5"}, Amendment(Decimal("0.5"))),
+        ({"price": "5"}, Amendment(None, Decimal(5))),
+        ({"quantity": "1", "price": "5"}, Amendment(Decimal(1), Decimal(5))),
+    ],
+)
+def test_amendment_is_read(body, amendment):
+    assert read_amendment(body) == amendment
 
 
 @pytest.mark.parametrize(
@@ -186,7 +351,7 @@ def test_amendment_is_read():
     [
         ({}, "quantity", "missing_field"),
         ({"quantity": "0"}, "quantity", "invalid_value"),
-        ({"quantity": "1", "price": "5"}, "price", "invalid_value"),
+        ({"quantity": "1", "price": "0"}, "price", "invalid_value"),
         ({"quantity": "1", "side": "Buy"}, "side", "unknown_field"),
     ],
 )

@@ -13,7 +13,7 @@ from accounts.times import render_time
 from orders.rules import MarketRules
 from orders.terms import Side
 from trading.models import Prevention, Trade
-from trading.selectors import BookSnapshot, Fill, HistoryEntry, Level, Ticker
+from trading.selectors import AuctionState, BookSnapshot, Fill, HistoryEntry, Level, Ticker
 
 CHANGE_DECIMALS = 6
 
@@ -29,6 +29,22 @@ def render_book(book: BookSnapshot, rules: MarketRules) -> dict[str, Any]:
 
 def _render_level(level: Level, rules: MarketRules) -> list[str]:
     return [f"{level.price:.{rules.price_decimals}f}", f"{level.quantity:.{rules.quantity_decimals}f}"]
+
+
+def render_auction(auction: AuctionState, rules: MarketRules) -> dict[str, Any]:
+    """Write a call as it stands; `surplus_side` has more than the other, at the indicative price, by `surplus`."""
+    surplus, side = auction.indicative_surplus, None
+    if surplus:
+        side = str(Side.BUY if surplus > 0 else Side.SELL)
+    return {
+        "symbol": rules.symbol,
+        "phase": auction.phase,
+        "indicative_price": render(auction.indicative_price, rules.price_decimals),
+        "indicative_volume": render(auction.indicative_quantity, rules.quantity_decimals),
+        "surplus_side": side,
+        "surplus": None if surplus is None else render(abs(surplus), rules.quantity_decimals),
+        "ends_at": None if auction.call_ends_at is None else render_time(auction.call_ends_at),
+    }
 
 
 def render_trade(trade: Trade, rules: MarketRules) -> dict[str, Any]:
@@ -97,7 +113,13 @@ def render_history(entry: HistoryEntry, order_id: int, rules: MarketRules) -> di
     """Write one step of an order's life. The other order of a trade is somebody else's, and is not shown."""
     price, lots, liquidity, reason = None, None, None, None
     match entry.detail:
-        case ["rest", _, _, price, lots]:
+        case ["rest", _, _, price, lots] | ["amend", _, price, lots]:
+            pass
+        case ["trigger", _, price] | ["trail", _, price] | ["await", _, price]:
+            pass
+        case ["show", _, lots]:
+            pass
+        case ["refuse", _, reason]:
             pass
         case ["trade", maker_order_id, _, price, lots, _]:
             liquidity = "Maker" if maker_order_id == order_id else "Taker"

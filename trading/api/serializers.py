@@ -7,11 +7,13 @@ Tests hold the views to them.
 from rest_framework import serializers
 
 from orders.api.serializers import terms
-from orders.terms import CommandKind, Reason, SelfTradePrevention, Side
+from orders.terms import CommandKind, Phase, Reason, SelfTradePrevention, Side
 
 LEVELS = "[price, quantity] of each level, best first."
 LIQUIDITY = ["Maker", "Taker"]
-EVENT_KINDS = ["rest", "trade", "prevent", "end"]
+EVENT_KINDS = [
+    "rest", "park", "await", "trail", "trigger", "show", "trade", "prevent", "reduce", "amend", "refuse", "end",
+]  # fmt: skip
 
 
 class LevelField(serializers.ListField):
@@ -26,6 +28,20 @@ class BookSerializer(serializers.Serializer):
     sequence = serializers.IntegerField(help_text="Of the last command the engine has taken.")
     bids = serializers.ListField(child=LevelField(), help_text=LEVELS)
     asks = serializers.ListField(child=LevelField(), help_text=LEVELS)
+
+
+class AuctionSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    phase = serializers.ChoiceField(terms(Phase))
+    indicative_price = serializers.CharField(allow_null=True, help_text="Null: nothing crosses, or there is no call.")
+    indicative_volume = serializers.CharField(allow_null=True)
+    surplus_side = serializers.ChoiceField(
+        terms(Side), allow_null=True, help_text="Which side has more, at that price."
+    )
+    surplus = serializers.CharField(allow_null=True, help_text="By how much.")
+    ends_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null: when an operator says so, or there is no call."
+    )
 
 
 class TradeSerializer(serializers.Serializer):

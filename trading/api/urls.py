@@ -7,6 +7,7 @@ from trading.api import views
 
 urlpatterns = [
     path(f"markets/{SYMBOL}/book", views.BookView.as_view(), name="book"),
+    path(f"markets/{SYMBOL}/auction", views.AuctionView.as_view(), name="auction"),
     path(f"markets/{SYMBOL}/trades", views.TradesView.as_view(), name="trades"),
     path(f"markets/{SYMBOL}/ticker", views.TickerView.as_view(), name="ticker"),
     path("tickers", views.TickersView.as_view(), name="tickers"),

@@ -22,6 +22,7 @@ from orders.selectors import own_order
 from trading import selectors
 from trading.api import serializers
 from trading.api.rendering import (
+    render_auction,
     render_book,
     render_fill,
     render_history,
@@ -57,6 +58,23 @@ class BookView(APIView):
         depth = reader.optional("depth", _read_limit) or LIMIT_DEFAULT
         reader.raise_faults()
         return Response(render_book(selectors.read_book(rules.market_id, depth), rules))
+
+
+class AuctionView(APIView):
+    """What a market's call would give if it ended now."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="get_auction",
+        tags=["markets"],
+        parameters=[SYMBOL_PARAMETER],
+        responses={200: serializers.AuctionSerializer, **problems(404, 503)},
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        rules = rules_of_symbol(symbol)
+        return Response(render_auction(selectors.read_auction(rules.market_id), rules))
 
 
 class TradesView(APIView):

@@ -54,6 +54,8 @@ from trading.engine.events import (
 from trading.engine.stops import trigger_price, would_trigger
 
 ENGINE_VERSION = 2
+ENGINE_VERSIONS = (1, 2)
+"""Those whose journals this one replays to the same events: version 1 knew no more than limit and market orders."""
 
 _CONTINUOUS, _AUCTION_ONLY = Phase.CONTINUOUS, TimeInForce.AUCTION_ONLY
 
@@ -115,7 +117,7 @@ class Engine(Calls):
             raise ValueError(f"order {command.order_id} is not the next that has triggered")
         self.triggered.popleft()
         stop = self.entering.pop(command.order_id)
-        order = _as_triggered(stop)
+        order = as_triggered(stop)
         refusal = self._refusal(order)
         if refusal is not None:
             return [_ended(order, refusal, stop.left)]
@@ -379,7 +381,7 @@ def _order_type(order: NewOrder) -> OrderType:
     return OrderType.MARKET if order.market else OrderType.LIMIT
 
 
-def _as_triggered(stop: RestingOrder) -> NewOrder:
+def as_triggered(stop: RestingOrder) -> NewOrder:
     """Return what a stop has become: a limit order, or a market order that trades up to its protection price."""
     terms = stop.terms
     price = terms.price

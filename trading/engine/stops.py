@@ -18,7 +18,10 @@ BASIS = 10_000
 
 
 class Look(NamedTuple):
-    """What some prices did: the stops whose extreme has moved, in priority order, and those triggered, each by which price."""
+    """What some prices did: the stops whose extreme has moved, in priority order, and those triggered, each by which price.
+
+    A trailing stop may be in both.
+    """
 
     trailed: list[RestingOrder]
     triggered: list[tuple[RestingOrder, int]]
@@ -57,7 +60,6 @@ class Stops:
         for price in prices:
             for order in self._reached(price) if may_trigger else ():
                 self.remove(order)
-                trailed.pop(order.order_id, None)
                 triggered.append((order, price))
             for order in self._trailing.values():
                 if _trail(order, price):

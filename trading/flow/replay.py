@@ -238,7 +238,7 @@ class _Sender:
         quantity = self._quantity_of[event.order_id] - event.size
         try:
             if quantity > 0:
-                _, step.command_id = changes.reduce(account_id, step.order_id, Amendment(quantity * UNIT))
+                _, step.command_id = changes.amend(account_id, step.order_id, Amendment(quantity * UNIT))
                 self._quantity_of[event.order_id] = quantity
             else:
                 _, step.command_id = changes.cancel(account_id, step.order_id)

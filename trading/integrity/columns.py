@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.numbers import from_units
+from accounts.times import from_microseconds
 from orders.journal import FEE_RATE_SCALE, NewPayload
 from orders.rules import MarketRules
 from orders.terms import Side
@@ -17,16 +18,20 @@ from trading.reckoning import PreventionRow, TradeRow
 from trading.settlement import order_columns
 
 ORDERS_READ = """
-    SELECT id, status, reason, quantity, filled_quantity, filled_quote, remaining_quantity, held_amount, priority_sequence,
-        priority_ordinal, market_id, account_id, side, order_type, time_in_force, post_only, self_trade_prevention,
-        COALESCE(price, protection_price), quote_quantity, maker_fee, taker_fee
+    SELECT id, status, reason, quantity, filled_quantity, filled_quote, prevented_quantity, remaining_quantity,
+        visible_quantity, extreme_price, held_amount, priority_sequence, priority_ordinal, ended_sequence,
+        COALESCE(price, protection_price), market_id, account_id, side, order_type, time_in_force, post_only,
+        self_trade_prevention, stop_price, trailing_offset, display_quantity, expires_at, market_maker_protection,
+        quote_quantity, maker_fee, taker_fee
     FROM orders
 """
 PENDING_READ = """
     SELECT c.order_id, c.account_id, a.user_id, c.payload::text FROM commands c LEFT JOIN accounts a ON a.id = c.account_id
     WHERE c.market_id = %s AND c.sequence IS NULL AND c.kind = 'new' AND c.order_id IS NOT NULL
 """
-THAT_REST = "WHERE market_id = %s AND status IN ('New', 'PartiallyFilled') AND priority_sequence IS NOT NULL"
+THAT_LIVE = """
+    WHERE market_id = %s AND status IN ('New', 'PendingTrigger', 'PartiallyFilled') AND priority_sequence IS NOT NULL
+"""
 OF_THESE_IDS = "WHERE id = ANY(%s)"
 TRADES_READ = """
     SELECT sequence, ordinal, price, quantity, quote_amount, side, maker_order_id, taker_order_id, maker_account_id,
@@ -50,7 +55,11 @@ def asked_order_columns(rules: MarketRules, order: LiveOrder, asked: NewPayload)
         str(asked.tif),
         asked.post_only,
         str(asked.stp),
-        rules.price(order.price),
+        None if asked.stop is None else rules.price(asked.stop),
+        asked.trail,
+        None if asked.display is None else rules.quantity(asked.display),
+        None if asked.expires is None else from_microseconds(asked.expires),
+        asked.mmp,
         None if asked.budget is None else from_units(asked.held, rules.quote_scale),
         from_units(order.maker_fee, FEE_RATE_SCALE),
         from_units(order.taker_fee, FEE_RATE_SCALE),

@@ -7,6 +7,7 @@ of that moment. A journal that cannot be followed any further ends its market's 
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from accounts.integrity import LOWEST_ID, Report, rows
 from orders.journal import NewPayload, read_payload
 from orders.models import Market, MarketState, Order
 from orders.rules import MarketRules, make_rules
-from orders.terms import OPEN_STATUSES, CommandKind, Phase
+from orders.terms import OPEN_STATUSES, CommandKind, Phase, Side
 from trading.books import LiveOrder, MarketBook, build, new_live_order, read_stored
 from trading.engine.engine import Engine
 from trading.integrity.columns import (
@@ -24,7 +25,7 @@ from trading.integrity.columns import (
     ORDERS_READ,
     PENDING_READ,
     PREVENTIONS_READ,
-    THAT_REST,
+    THAT_LIVE,
     TRADES_READ,
     asked_order_columns,
     prevention_columns,
@@ -35,6 +36,7 @@ from trading.journal import FIRST_HASH, TakenCommand, is_new_order
 from trading.reckoning import Reckoning
 from trading.replay import JournalBroken, Replay
 from trading.selectors import BookSnapshot, read_book, read_journal
+from trading.settlement import BEST, state_columns
 
 SEQUENCES = "sequences have no gap"
 REPLAY = "the journal replays to the same events and hashes"
@@ -88,7 +90,7 @@ class _Market:
         followed = self._follow(last)
         with one_moment():
             stored = read_stored(market_id)
-            resting = rows(ORDERS_READ + THAT_REST, market_id)
+            resting = rows(ORDERS_READ + THAT_LIVE, market_id)
             pending = rows(PENDING_READ, market_id)
             waiting = rows(ORDERS_READ + OF_THESE_IDS, [row[0] for row in pending])
             levels = read_book(market_id, DEPTH_MAX)
@@ -237,19 +239,27 @@ class _Market:
             in_memory = [(rules.price(level.price), rules.quantity(level.total)) for level in side.levels()]
             if in_memory != [tuple(level) for level in found]:
                 self._differ(BOOK, name, f"are {told(in_memory)} when rebuilt, and {told(found)} by the open orders")
-        bid, ask = engine.bids.best(), engine.asks.best()
-        best = (None if bid is None else rules.price(bid.price), None if ask is None else rules.price(ask.price))
-        if best != (state.best_bid, state.best_ask):
-            self._differ(BOOK, "state", f"says best {told((state.best_bid, state.best_ask))}, and rebuilt {told(best)}")
-        self._report.count(BOOK, markets=1, orders=len(engine.orders))
-        if engine.phase is Phase.CONTINUOUS and bid is not None and ask is not None and bid.price >= ask.price:
-            self._differ(CROSSED, "book", f"is crossed: bid {best[0]:f}, ask {best[1]:f}")
+        wanted = state_columns(engine, rules)[BEST:]
+        have = (
+            state.best_bid,
+            state.best_ask,
+            state.call_ends_at,
+            state.call_extensions,
+            state.indicative_price,
+            state.indicative_quantity,
+            state.indicative_surplus,
+        )
+        if have != wanted:
+            self._differ(BOOK, "state", f"says {told(have)} of best prices and call, and rebuilt {told(wanted)}")
+        self._report.count(BOOK, markets=1, orders=len(engine.living()))
+        if engine.phase in (Phase.CONTINUOUS, Phase.POST_ONLY) and engine.is_crossed():
+            self._differ(CROSSED, "book", f"is crossed: {told(have[:2])}")
         self._report.count(CROSSED, markets=1)
 
     def _compare_books(self, rebuilt: MarketBook) -> None:
         """Compare the book that was rebuilt from the open orders with the one that the journal replayed to."""
         replayed = self._book
-        resting, wanted = _resting(rebuilt.engine), _resting(replayed.engine)
+        resting, wanted = lay_out(rebuilt.engine), lay_out(replayed.engine)
         for order_id in resting.keys() | wanted.keys():
             have, want = resting.get(order_id), wanted.get(order_id)
             if have != want:
@@ -259,8 +269,7 @@ class _Market:
                 detail = f"is {rebuilt.live[order_id]} when rebuilt, and in the replay {replayed.live[order_id]}"
                 self._differ(BOOK, f"order {order_id}", detail)
         for name, is_now, replays_to in (
-            ("phase", rebuilt.engine.phase, replayed.engine.phase),
-            ("last price", rebuilt.last_price, replayed.last_price),
+            *_standing(rebuilt.engine, replayed.engine),
             ("hash", rebuilt.last_hash.hex(), self._replay.hash.hex()),
         ):
             if is_now != replays_to:
@@ -275,14 +284,36 @@ def _read_or_none(text: str) -> NewPayload | None:
     return payload if isinstance(payload, NewPayload) else None
 
 
-def _resting(engine: Engine) -> dict[int, tuple[Any, ...]]:
-    """Lay out a book by order: side, price, place in line, owner, quantity, left and priority."""
-    return {
-        order.order_id: (str(order.side), level.price, place, order.owner, order.quantity, order.left, order.sequence, order.ordinal)
-        for side in (engine.bids, engine.asks)
+def lay_out(engine: Engine) -> dict[int, tuple[Any, ...]]:
+    """Lay out all that lives by order: its place, and all that decides what comes of it."""
+    places = {
+        order.order_id: (str(side_name), level.price, place)
+        for side_name, side in ((Side.BUY, engine.bids), (Side.SELL, engine.asks))
         for level in side.levels()
         for place, order in enumerate(level.living())
+    }
+    # A budget is asked for once; what is left of it is what counts.
+    return {
+        order.order_id: (
+            places.get(order.order_id), replace(order.terms, budget=None), order.left, order.hidden, order.budget,
+            order.extreme, order.sequence, order.ordinal,
+        )
+        for order in engine.living()
     }  # fmt: skip
+
+
+def _standing(rebuilt: Engine, replayed: Engine) -> Iterator[tuple[str, Any, Any]]:
+    """Name what an engine knows beside its orders, with what it is and what it should be."""
+    for name in (
+        "phase",
+        "last_price",
+        "last_auction_price",
+        "call_ends_at",
+        "call_extensions",
+        "rules",
+        "protected",
+    ):
+        yield name.replace("_", " "), getattr(rebuilt, name), getattr(replayed, name)
 
 
 @contextmanager

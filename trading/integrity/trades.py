@@ -25,8 +25,16 @@ _FILLS = """
     ) fills
     WHERE o.id > %s AND o.id <= %s AND (
         (o.filled_quantity, o.filled_quote) IS DISTINCT FROM (fills.quantity, fills.quote)
-        OR (o.status = 'Filled' AND o.quantity IS NOT NULL AND o.filled_quantity <> o.quantity)
-        OR (o.status IN ('New', 'PartiallyFilled') AND o.remaining_quantity <> o.quantity - o.filled_quantity)
+        OR (o.status = 'Filled' AND o.quantity IS NOT NULL AND o.filled_quantity + o.prevented_quantity <> o.quantity)
+        OR (o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+            AND o.remaining_quantity <> o.quantity - o.filled_quantity - o.prevented_quantity)
+        OR o.prevented_quantity <> COALESCE((
+            SELECT sum(quantity) FROM (
+                SELECT quantity FROM preventions WHERE maker_order_id = o.id AND mode = 'Decrement'
+                UNION ALL
+                SELECT quantity FROM preventions WHERE taker_order_id = o.id AND mode = 'Decrement'
+            ) lost
+        ), 0)
     )
 """
 

@@ -1,5 +1,6 @@
 """Open every page of the back office, and try to change there what is final."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,14 +14,14 @@ from django.urls import reverse
 from accounts.models import Account, Balance, Transfer, User
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
-from orders.models import Command, FeeRate, Market, MarketState, Order
+from orders.models import Command, DeadManSwitch, FeeRate, Market, MarketMakerProtection, MarketState, Order
 from orders.requests import read_new_order
 from orders.tests.builders import make_market
 from trading.models import Batch, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
 
-FINAL = (Balance, Transfer, MarketState, Order, Command, Trade, Prevention, Batch)
+FINAL = (Balance, Transfer, MarketState, Order, Command, DeadManSwitch, Trade, Prevention, Batch)
 OURS = [model for model in admin.site._registry if model is not LogEntry]
 
 
@@ -51,6 +52,8 @@ def venue() -> Market:
         market=market, first_sequence=1, last_sequence=2, engine_version=1, trades=1, hash=b"\x01" * 32
     )
     FeeRate.objects.create(tier=1, **fees)
+    DeadManSwitch.objects.create(account=buyer, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
+    MarketMakerProtection.objects.create(account=buyer, market=market, window_ms=500, quantity_limit=Decimal(1))
     return market
 
 

@@ -112,7 +112,8 @@ def test_replay_skips_what_failed_and_tells_of_an_order_that_an_operator_must_se
     assert report.counts["the replay's orders are the orders"]["rejected_for_an_error"] == 1
 
     tamper(
-        "UPDATE orders SET status = 'New', reason = NULL, held_amount = 1, remaining_quantity = 1 WHERE id = %s",
+        "UPDATE orders SET status = 'New', reason = NULL, held_amount = 1, remaining_quantity = 1, ended_sequence = NULL"
+        " WHERE id = %s",
         order.id,
     )
     tamper(

@@ -166,10 +166,10 @@ def test_rebuilt_book_has_the_same_orders_in_the_same_order():
 
     assert book_of(built) == book_of(kept)
     assert built.live == kept.live
-    assert (built.last_sequence, built.last_hash, built.last_price) == (
+    assert (built.last_sequence, built.last_hash, built.engine.last_price) == (
         kept.last_sequence,
         kept.last_hash,
-        kept.last_price,
+        kept.engine.last_price,
     )
     check_book(built.engine)
 

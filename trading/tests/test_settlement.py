@@ -261,7 +261,7 @@ def test_reduce_frees_what_the_order_needs_no_more(side, to, status, has):
     place_order(other, side="Sell" if side == "Buy" else "Buy", price="100", quantity="1")
     match()
 
-    changes.reduce(account.id, order.id, Amendment(Decimal(to)))
+    changes.amend(account.id, order.id, Amendment(Decimal(to)))
     match()
 
     assert told(order) == status

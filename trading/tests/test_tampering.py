@@ -57,12 +57,12 @@ TAMPERINGS = {
         "every order is in the journal once", "order {pending}",
     ),
     "an order taken from the book": (
-        "UPDATE orders SET priority_sequence = NULL, priority_ordinal = NULL WHERE id = {other}",
+        "UPDATE orders SET priority_sequence = NULL, priority_ordinal = NULL, visible_quantity = NULL WHERE id = {other}",
         "every order is in the journal once", "order {other}",
     ),
     "an order filled by nobody": (
-        "UPDATE orders SET filled_quantity = filled_quantity + 0.5, remaining_quantity = remaining_quantity - 0.5"
-        " WHERE id = {partly}",
+        "UPDATE orders SET filled_quantity = filled_quantity + 0.5, remaining_quantity = remaining_quantity - 0.5,"
+        " visible_quantity = visible_quantity - 0.5 WHERE id = {partly}",
         "each order's fills add up", "order {partly}",
     ),
     "a fill forgotten": (

@@ -15,10 +15,18 @@ RULES: tuple[str, ...] = (
     "min_notional",
     "price_band",
     "protection_band",
+    "volatility_band",
+    "auction_band",
     "reference_price",
     "maker_fee",
     "taker_fee",
     "max_open_orders",
+    "max_stop_orders",
+    "max_iceberg_orders",
+    "call_seconds",
+    "call_random_seconds",
+    "opens_at",
+    "closes_at",
     "shard",
 )
 
@@ -31,7 +39,7 @@ class Command(OperatorCommand):
         parser.add_argument("--tick", dest="tick_size", required=True, help="prices are whole multiples of it")
         parser.add_argument("--lot", dest="lot_size", required=True, help="quantities are whole multiples of it")
         for name in RULES:
-            parser.add_argument(f"--{name.replace('_', '-')}", help=_field(name).help_text)
+            parser.add_argument(f"--{name.replace('_', '-')}", help=_help(name))
 
     def handle(self, *, symbol: str, **options: Any) -> None:
         rules = {name: _read(name, options[name]) for name in RULES if options[name] is not None}
@@ -54,3 +62,9 @@ def _read(name: str, text: str) -> Any:
 
 def _field(name: str) -> Any:
     return Market._meta.get_field(name)
+
+
+def _help(name: str) -> str:
+    """Say what a rule is for; argparse takes a single % for the beginning of a placeholder."""
+    text: str = _field(name).help_text.replace("%", "%%")
+    return text

@@ -1,0 +1,28 @@
+"""Test by chance: orders of every type, amended, canceled and expired, through calls, interruptions and halts, in the database.
+
+The law: whatever comes, each commit leaves a book that a starting worker rebuilds to the last field (venue.py), the ledger
+balances, and verify_integrity finds nothing.
+What should come of each is the oracle's (trading/tests/engine).
+"""
+
+import pytest
+
+from orders.models import Order
+from trading.models import Trade
+from trading.tests.builders import check_books_and_ledger
+from trading.tests.tampering import differences
+from trading.tests.venue import Venue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STEPS = 120
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(6, 60))])
+def test_whatever_comes_is_rebuilt_balances_and_is_found_right(seed):
+    Venue(seed).run(STEPS)
+
+    check_books_and_ledger()
+    assert differences() == []
+    assert Trade.objects.exists()
+    assert not Order.objects.filter(reason="internal_error").exists()
