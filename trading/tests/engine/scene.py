@@ -59,7 +59,12 @@ class Scene:
         self._ids = count(FIRST_INCOMING_ID)
         if rules:
             self.do(SetRules(**rules))
-        for side, price, orders in _read_ladder(ladder):
+        self.fill_book(ladder)
+
+    def fill_book(self, text: str, owners: dict[int, int] | None = None) -> None:
+        """Put orders into the book as they are, whatever else is there."""
+        self.owners |= owners or {}
+        for side, price, orders in _read_ladder(text):
             for order_id, shown, hidden in orders:
                 display = shown if hidden else None
                 terms = NewOrder(order_id, self._owner(order_id), side, price, shown + hidden, display=display)

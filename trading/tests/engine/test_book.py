@@ -2,9 +2,10 @@
 
 import pytest
 
-from orders.terms import Side
+from orders.terms import Phase, Side
 from trading.engine.book import PRUNE_SLACK, SWEEP_SLACK, BookSide, RestingOrder
-from trading.tests.engine.scene import Scene, check_book, restore_from
+from trading.engine.commands import NewOrder
+from trading.tests.engine.scene import Scene, check_book, market, restore_from, trailing
 
 
 def test_far_prices_once_used_are_pruned():
@@ -49,7 +50,7 @@ def test_canceled_orders_are_swept_out_of_a_long_queue():
 def test_best_passes_over_emptied_levels_of_either_side():
     for side, best, worse in ((Side.BUY, 100, 99), (Side.SELL, 99, 100)):
         book_side = BookSide(side)
-        orders = [RestingOrder(number, number, side, 1, 1, number, 0) for number in (1, 2)]
+        orders = [RestingOrder(NewOrder(number, number, side, 1, 1), 1, number, 0) for number in (1, 2)]
         book_side.add(orders[0], best)
         book_side.add(orders[1], worse)
 
@@ -77,3 +78,24 @@ def test_restored_engine_is_the_same_book_with_the_same_future():
     assert restored.buy(20, at=105, order_id=50) == scene.buy(20, at=105, order_id=50)
     assert restored.sell(20, at=90, order_id=51) == scene.sell(20, at=90, order_id=51)
     assert restored.ladder() == scene.ladder()
+
+
+def test_restored_engine_knows_what_waits_outside_the_book():
+    scene = Scene("ask 101 | 1:2+3", reference_price=100)
+    scene.trade_at(100)
+    scene.sell(1, order_id=10, **trailing(500))
+    scene.set_phase(Phase.AUCTION, ends_at=7)
+    scene.buy(None, budget=1000, order_id=11, **market())
+    restored = Scene()
+    restored.engine = restore_from(scene.engine)
+
+    for either in (scene, restored):
+        assert either.ladder() == ["ask 101 | 1:2+3"]
+        assert either.parked() == ["11:for 1000"]
+        assert either.awaiting() == ["10:1 from 100"]
+        assert either.engine.call_ends_at == 7
+        assert either.uncross()[-3:] == [
+            "end 11 Expired auction_end, 0 dropped",
+            "phase Continuous",
+            "trail 10 from 101",
+        ]
