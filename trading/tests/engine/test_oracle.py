@@ -171,17 +171,30 @@ class EngineAndOracle(RuleBasedStateMachine):
         for order in orders:
             self.enter(*order)
 
-    @rule(orders=st.lists(_orders, min_size=2, max_size=10), through_call=st.booleans())
-    def auction(self, orders, through_call):
+    @rule(taker=_taker, owner=_owners, side=_sides, price=_prices, lots=st.integers(5, 30))
+    def sweep(self, taker, owner, side, price, lots):
+        """Take more than a step of its own mostly finds."""
+        self.enter(taker, owner, side, price, lots)
+
+    @rule(orders=st.lists(_orders, min_size=2, max_size=10), tries=st.integers(0, 4))
+    def auction(self, orders, tries):
         """Make what a search by single steps rarely makes: a call in which much comes together."""
         self.do(SetPhase(Phase.AUCTION))
         self.flow(orders)
-        self.do(SetPhase(Phase.CONTINUOUS, through_call=through_call))
+        for _ in range(tries):
+            self.do(SetPhase(Phase.CONTINUOUS, through_call=True))
+        self.do(SetPhase(Phase.CONTINUOUS))
 
-    @rule(phase=st.sampled_from(STANDSTILL), orders=st.lists(_orders, max_size=3), through_call=st.booleans())
-    def stand_still(self, phase, orders, through_call):
+    @rule(
+        phase=st.sampled_from(STANDSTILL),
+        orders=st.lists(_orders, max_size=3),
+        order_id=_order_ids,
+        through_call=st.booleans(),
+    )
+    def stand_still(self, phase, orders, order_id, through_call):
         self.do(SetPhase(phase))
         self.flow(orders)
+        self.do(Cancel(order_id))
         self.do(SetPhase(Phase.CONTINUOUS, through_call=through_call))
 
     @rule(order_id=_order_ids)
