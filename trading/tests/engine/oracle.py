@@ -492,7 +492,7 @@ class Oracle:
                     triggered.append(Triggered("trigger", order.order_id, price))
             for order in self.homed(Home.AWAITING):
                 follow(order, price)
-        for order in self.homed(Home.AWAITING):
+        for order in self.homed(Home.AWAITING, Home.TRIGGERED):
             if order.order_id in extremes and order.extreme != extremes[order.order_id]:
                 self._say(Trailed("trail", order.order_id, order.extreme))
         self.events += triggered

@@ -50,6 +50,7 @@ _modes = st.sampled_from(SelfTradePrevention)
 _times = st.integers(1, 6)
 _bands = st.sampled_from([10_000_000, 20_000_000, 40_000_000, None])
 _rules = st.builds(SetRules, st.one_of(_prices, st.none()), _bands, _bands)
+_mostly = st.sampled_from([True, True, True, False])
 _phases = st.sampled_from([*Phase, *[Phase.CONTINUOUS] * 6])
 _limits = st.tuples(_owners, _sides, _prices, _lots)
 
@@ -94,6 +95,8 @@ _kinds = [
     _to_limit,
     _trailing,
 ]
+_makers = st.tuples(st.one_of(_plain, _plain, _maker, _iceberg, _iceberg), _owners, _prices, _lots)
+_takers = st.tuples(st.one_of(_taker, _taker, _taker, _market, _by_budget), _owners, _prices)
 _orders = st.tuples(st.one_of(_plain, _plain, _iceberg, *_kinds), _owners, _sides, _prices, _lots)
 STANDSTILL = [Phase.POST_ONLY, Phase.CANCEL_ONLY, Phase.HALTED, Phase.CLOSED]
 ASKED_FOR = {Reason.MASS_CANCEL, Reason.DEAD_MAN, Reason.DISCONNECT}
@@ -157,7 +160,9 @@ class EngineAndOracle(RuleBasedStateMachine):
             side, lots = Side.BUY, None
         self.do(NewOrder(order_id, owner, side, price, lots, account=owner + order_id % 2, **fields))
 
-    @initialize(orders=st.lists(_limits, max_size=20), rules=_rules, phase=st.sampled_from([*CALL_PHASES, None, None]))
+    @initialize(
+        orders=st.lists(_limits, max_size=20), rules=_rules, phase=st.sampled_from([None, None, None, *CALL_PHASES])
+    )
     def open(self, orders, rules, phase):
         # Else the other rules would mostly meet an empty book.
         self.do(rules)
@@ -166,22 +171,54 @@ class EngineAndOracle(RuleBasedStateMachine):
         for order in orders:
             self.enter(LIMIT, *order)
 
-    @rule(orders=st.lists(_orders, min_size=1, max_size=10))
-    def flow(self, orders):
+    def go_on(self, goes_on: bool) -> None:
+        """Bring the market back, mostly: else the search would spend its time with orders that are refused."""
+        if goes_on and self.oracle.phase is not Phase.CONTINUOUS:
+            self.do(SetPhase(Phase.CONTINUOUS))
+
+    def enter_all(self, orders: list[tuple]) -> None:
         for order in orders:
             self.enter(*order)
 
-    @rule(orders=st.lists(_orders, min_size=2, max_size=10), through_call=st.booleans())
-    def auction(self, orders, through_call):
+    @rule(orders=st.lists(_orders, min_size=1, max_size=10), goes_on=_mostly)
+    def flow(self, orders, goes_on):
+        self.go_on(goes_on)
+        self.enter_all(orders)
+
+    @rule(
+        makers=st.lists(_makers, min_size=1, max_size=6),
+        taker=_takers,
+        side=_sides,
+        lots=st.integers(1, 20),
+        goes_on=_mostly,
+    )
+    def sweep(self, makers, taker, side, lots, goes_on):
+        """Let an order meet more than it would by chance."""
+        self.go_on(goes_on)
+        for fields, owner, price, maker_lots in makers:
+            self.enter(fields, owner, Side.SELL if side is Side.BUY else Side.BUY, price, maker_lots)
+        fields, owner, price = taker
+        self.enter(fields, owner, side, price, lots)
+
+    @rule(orders=st.lists(_orders, min_size=2, max_size=8), tries=st.integers(0, 4))
+    def auction(self, orders, tries):
         """Make what a search by single steps rarely makes: a call in which much comes together."""
         self.do(SetPhase(Phase.AUCTION))
-        self.flow(orders)
-        self.do(SetPhase(Phase.CONTINUOUS, through_call=through_call))
+        self.enter_all(orders)
+        for _ in range(tries):
+            self.do(SetPhase(Phase.CONTINUOUS, through_call=True))
+        self.do(SetPhase(Phase.CONTINUOUS))
 
-    @rule(phase=st.sampled_from(STANDSTILL), orders=st.lists(_orders, max_size=3), through_call=st.booleans())
-    def stand_still(self, phase, orders, through_call):
+    @rule(
+        phase=st.sampled_from(STANDSTILL),
+        orders=st.lists(_orders, max_size=1),
+        order_id=_order_ids,
+        through_call=st.booleans(),
+    )
+    def stand_still(self, phase, orders, order_id, through_call):
         self.do(SetPhase(phase))
-        self.flow(orders)
+        self.enter_all(orders)
+        self.do(Cancel(order_id))
         self.do(SetPhase(Phase.CONTINUOUS, through_call=through_call))
 
     @rule(order_id=_order_ids)
@@ -197,8 +234,9 @@ class EngineAndOracle(RuleBasedStateMachine):
     def reduce(self, order_id, quantity):
         self.do(Reduce(order_id, quantity))
 
-    @rule(order_id=_order_ids, price=_prices, quantity=_lots, extra=st.sampled_from([0, 100]))
-    def amend(self, order_id, price, quantity, extra):
+    @rule(order_id=_order_ids, price=_prices, quantity=_lots, extra=st.sampled_from([0, 100, 100]), goes_on=_mostly)
+    def amend(self, order_id, price, quantity, extra, goes_on):
+        self.go_on(goes_on)
         self.do(Amend(order_id, price, quantity, extra))
 
     @rule(at=_times)

@@ -281,6 +281,24 @@ def test_extremes_are_told_once_a_command_and_in_order_of_priority():
     assert scene.buy(2, at=103)[3:] == ["trail 2 from 103", "trail 1 from 103"]
 
 
+def test_extreme_is_told_also_of_a_stop_that_the_command_then_triggers():
+    scene = traded_at(100)
+    scene.buy(1, at=999, order_id=1, **trailing(100))
+    scene.sell(9, at=999, order_id=2, **stop(OrderType.STOP_MARKET, 1))
+    scene.fill_book("""
+        bid 99 | 3:1
+        bid 90 | 4:1
+    """)
+    scene.sell(1, at=99)
+
+    assert scene.awaiting() == ["1:1 from 99", "2:9"]
+    scene.fill_book("""
+        ask 101 | 6:1
+        ask 98  | 5:1
+    """)
+    assert scene.buy(2, at=101)[3:] == ["trail 1 from 98", "trigger 1 at 101"]
+
+
 @pytest.mark.parametrize(("side", "worst"), [(Side.SELL, 86), (Side.BUY, 115)])
 def test_triggered_trailing_stop_trades_up_to_its_protection_beyond_its_trigger_price(side, worst):
     # 95 × 0.9 = 85.5, 105 × 1.1 = 115.5
