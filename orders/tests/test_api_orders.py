@@ -124,6 +124,7 @@ def test_placed_order_is_answered_in_the_contract_shape(client):
         "expires_at": None,
         "filled_quantity": "0.00000",
         "filled_quote": "0.00000000",
+        "prevented_quantity": "0.00000",
         "remaining_quantity": "1.00000",
         "average_price": None,
         "status": "New",
