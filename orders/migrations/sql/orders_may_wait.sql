@@ -1,5 +1,19 @@
--- A stop that waits for its price is open too.
 DROP TRIGGER ended_orders_are_final ON orders;
+
+-- By which command an order has ended, the journal knows: by its end, by the trade that left a maker nothing, or by its
+-- own command where that could not be carried out.
+UPDATE orders o SET ended_sequence = e.sequence
+FROM (
+    SELECT (event ->> 1)::bigint AS order_id, c.sequence
+    FROM commands c CROSS JOIN LATERAL jsonb_array_elements(c.events) event
+    WHERE event ->> 0 = 'end' OR (event ->> 0 = 'trade' AND event ->> 5 = '0')
+    UNION ALL
+    SELECT failed.id, c.sequence FROM orders failed JOIN commands c ON c.order_id = failed.id AND c.kind = 'new'
+    WHERE failed.reason = 'internal_error'
+) e
+WHERE o.id = e.order_id AND o.status NOT IN ('New', 'PartiallyFilled');
+
+-- A stop that waits for its price is open too.
 CREATE TRIGGER ended_orders_are_final BEFORE UPDATE ON orders
     FOR EACH ROW WHEN (OLD.status NOT IN ('New', 'PendingTrigger', 'PartiallyFilled'))
     EXECUTE FUNCTION refuse_change();
