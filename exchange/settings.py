@@ -239,6 +239,9 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         # A refusal is an answer, not a warning; a line for each would cost more than the refusal.
         "django.request": {"level": "ERROR"},
+        # Nor does one need lines for each task received and done, with one a second; Flower shows them, and failures are logged.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
 os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")

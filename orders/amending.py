@@ -18,7 +18,7 @@ from accounts.ledger import HOLD_FUNDS
 from accounts.numbers import from_units
 from orders.models import Order
 from orders.refusals import account_frozen, market_halted, price_out_of_band
-from orders.requests import Amendment, check_parts
+from orders.requests import ICEBERG_PARTS_MAX, Amendment, quantity_shown_by
 from orders.rules import MarketRules, check_notional, check_price, check_quantity
 from orders.terms import LIMIT_TYPES, OrderStatus, OrderType, Side, TimeInForce, phases_taking
 
@@ -56,8 +56,10 @@ def check_amendment(order: Order, amendment: Amendment, rules: MarketRules) -> l
     judged_by = order.stop_price if order.price is None else price
     if judged_by is not None:
         errors += check_notional(judged_by, quantity, rules)
-    if order.display_quantity is not None:
-        errors += check_parts(quantity, order.display_quantity)
+    if order.display_quantity is not None and quantity > quantity_shown_by(order.display_quantity):
+        limit = f"{quantity_shown_by(order.display_quantity):.{rules.quantity_decimals}f}"
+        message = f"quantity must be at most {limit}: an iceberg has at most {ICEBERG_PARTS_MAX} parts."
+        errors.append(FieldError("quantity", "invalid_value", message, limit, f"{quantity:f}"))
     return errors
 
 

@@ -23,7 +23,6 @@ from orders.terms import (
     LIMIT_TYPES,
     OPEN_STATUSES,
     RESTING_TIMES,
-    STOP_TYPES,
     CommandKind,
     OrderStatus,
     OrderType,
@@ -318,9 +317,8 @@ class FeeRate(models.Model):
 
 OPEN = one_of("status", OPEN_STATUSES)
 _EXPIRING = one_of("time_in_force", (TimeInForce.GTD, TimeInForce.DAY))
-_TRAILS = Q(order_type=str(OrderType.TRAILING_STOP))
-_OTHER_STOPS = one_of("order_type", [stop for stop in STOP_TYPES if stop is not OrderType.TRAILING_STOP])
 _BY_LIMIT = one_of("order_type", LIMIT_TYPES)
+_ENDED_FOR_A_REASON = Q(status__in=["Canceled", "Expired", "Rejected"])
 
 
 class Order(models.Model):
@@ -342,7 +340,7 @@ class Order(models.Model):
     price = AmountField(null=True, blank=True)
     protection_price = AmountField(null=True, blank=True)
     stop_price = AmountField(null=True, blank=True)
-    trailing_offset = models.PositiveSmallIntegerField(null=True, blank=True, help_text="In basis points.")
+    trailing_offset = models.SmallIntegerField(null=True, blank=True, help_text="In basis points.")
     quantity = AmountField(null=True, blank=True)
     quote_quantity = AmountField(null=True, blank=True)
     display_quantity = AmountField(null=True, blank=True)
@@ -389,17 +387,12 @@ class Order(models.Model):
                 & one_of("self_trade_prevention", SelfTradePrevention),
             ),
             models.CheckConstraint(
+                # What has a price has a limit (orders_price).
                 name="orders_time_in_force",
-                condition=(
-                    Q(order_type="Limit")
-                    | Q(order_type="Market", time_in_force="IOC")
-                    | (
-                        one_of("order_type", STOP_TYPES)
-                        & ~Q(time_in_force="AuctionOnly")
-                        & (_BY_LIMIT | ~Q(time_in_force="FOK"))
-                    )
-                )
-                & (Q(post_only=False) | (_BY_LIMIT & one_of("time_in_force", RESTING_TIMES))),
+                condition=(~Q(order_type="Market") | Q(time_in_force="IOC"))
+                & (~Q(time_in_force="AuctionOnly") | Q(order_type="Limit"))
+                & (~Q(time_in_force="FOK") | Q(price__isnull=False))
+                & (Q(post_only=False) | (Q(price__isnull=False) & one_of("time_in_force", RESTING_TIMES))),
             ),
             models.CheckConstraint(
                 name="orders_price",
@@ -408,19 +401,20 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_stop",
-                condition=(~one_of("order_type", STOP_TYPES) & Q(stop_price__isnull=True, trailing_offset__isnull=True))
-                | (_OTHER_STOPS & Q(stop_price__isnull=False, stop_price__gt=0, trailing_offset__isnull=True))
-                | (
-                    _TRAILS
-                    & Q(trailing_offset__isnull=False, trailing_offset__gte=1, trailing_offset__lte=9999)
-                    & (Q(stop_price__isnull=True) | Q(stop_price__gt=0))
-                ),
+                condition=(
+                    Q(stop_price__isnull=True, trailing_offset__isnull=True, order_type__in=["Limit", "Market"])
+                    | Q(stop_price__isnull=False, trailing_offset__isnull=True)
+                    & ~Q(order_type__in=["Limit", "Market", "TrailingStop"])
+                    | Q(trailing_offset__isnull=False, order_type="TrailingStop")
+                )
+                & (Q(stop_price__isnull=True) | Q(stop_price__gt=0))
+                & (Q(trailing_offset__isnull=True) | Q(trailing_offset__gte=1, trailing_offset__lte=9999)),
             ),
             models.CheckConstraint(
                 # Not that it is within the quantity, which may be reduced to less.
                 name="orders_display",
                 condition=Q(display_quantity__isnull=True)
-                | (_BY_LIMIT & Q(time_in_force="GTC", quantity__isnull=False, display_quantity__gt=0)),
+                | Q(display_quantity__gt=0, price__isnull=False, time_in_force="GTC"),
             ),
             models.CheckConstraint(
                 name="orders_expiry",
@@ -428,7 +422,7 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_extreme",
-                condition=Q(extreme_price__isnull=True) | (_TRAILS & Q(extreme_price__gt=0)),
+                condition=Q(extreme_price__isnull=True) | Q(extreme_price__gt=0, trailing_offset__isnull=False),
             ),
             models.CheckConstraint(
                 name="orders_fees",
@@ -490,7 +484,8 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_awaiting",
-                condition=~Q(status="PendingTrigger") | (one_of("order_type", STOP_TYPES) & Q(prevented_quantity=0)),
+                condition=~Q(status="PendingTrigger")
+                | (Q(prevented_quantity=0) & (Q(stop_price__isnull=False) | Q(trailing_offset__isnull=False))),
             ),
             models.CheckConstraint(
                 name="orders_ended_sequence",
@@ -521,10 +516,8 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_status_says_filled",
-                condition=Q(status__in=["New", "PendingTrigger", "Rejected"], filled_quantity=0, filled_quote=0)
-                | Q(status__in=["PartiallyFilled", "Filled"], filled_quantity__gt=0, filled_quote__gt=0)
-                | Q(status__in=["Canceled", "Expired"], filled_quantity=0, filled_quote=0)
-                | Q(status__in=["Canceled", "Expired"], filled_quantity__gt=0, filled_quote__gt=0),
+                condition=Q(filled_quantity=0, filled_quote=0) & ~Q(status__in=["PartiallyFilled", "Filled"])
+                | Q(filled_quantity__gt=0, filled_quote__gt=0) & ~Q(status__in=["New", "PendingTrigger", "Rejected"]),
             ),
             models.CheckConstraint(
                 name="orders_priority",
@@ -538,8 +531,7 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_reason",
-                condition=((OPEN | Q(status="Filled")) & Q(reason__isnull=True))
-                | Q(status__in=["Canceled", "Expired", "Rejected"], reason__isnull=False),
+                condition=Q(reason__isnull=True) & ~_ENDED_FOR_A_REASON | Q(reason__isnull=False) & _ENDED_FOR_A_REASON,
             ),
         ]
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from accounts.bodies import BodyReader, integer_reader, read_flag, term_reader, text_reader
-from accounts.errors import FieldError, refusal
+from accounts.errors import refusal
 from accounts.numbers import EXACT, parse_positive
 from accounts.times import read_time, render_time
 from orders.terms import LIMIT_TYPES, RESTING_TIMES, STOP_TYPES, OrderType, SelfTradePrevention, Side, TimeInForce
@@ -215,21 +215,19 @@ def _check_iceberg(
     elif time_in_force is not TimeInForce.GTC:
         reader.must_not_have("display_quantity", "Only a GTC order may show less than its quantity.")
     elif quantity is not None and display_quantity is not None:
+        value = f"{display_quantity:f}"
         if display_quantity > quantity:
             message = "display_quantity must be at most quantity."
-            limit, value = f"{quantity:f}", f"{display_quantity:f}"
-            reader.refuse("display_quantity", "invalid_value", message, limit=limit, value=value)
-        for fault in check_parts(quantity, display_quantity):
-            reader.refuse(fault.field, fault.code, fault.message, limit=fault.limit, value=fault.value)
+            reader.refuse("display_quantity", "invalid_value", message, limit=f"{quantity:f}", value=value)
+        elif quantity > quantity_shown_by(display_quantity):
+            least = f"{EXACT.normalize(EXACT.divide(quantity, ICEBERG_PARTS_MAX)):f}"
+            message = f"display_quantity must be at least {least}: an iceberg has at most {ICEBERG_PARTS_MAX} parts."
+            reader.refuse("display_quantity", "invalid_value", message, limit=least, value=value)
 
 
-def check_parts(quantity: Decimal, display_quantity: Decimal) -> list[FieldError]:
-    """Check into how many parts an iceberg comes."""
-    if quantity <= EXACT.multiply(display_quantity, ICEBERG_PARTS_MAX):
-        return []
-    least = EXACT.normalize(EXACT.divide(quantity, ICEBERG_PARTS_MAX))
-    message = f"display_quantity must be at least {least:f}: an iceberg has at most {ICEBERG_PARTS_MAX} parts."
-    return [FieldError("display_quantity", "invalid_value", message, f"{least:f}", f"{display_quantity:f}")]
+def quantity_shown_by(display_quantity: Decimal) -> Decimal:
+    """Return the greatest quantity that an iceberg which shows so much at a time may have."""
+    return EXACT.multiply(display_quantity, ICEBERG_PARTS_MAX)
 
 
 def read_amendment(body: Any) -> Amendment:

@@ -21,7 +21,7 @@ from accounts.admin import UserAdmin
 from accounts.errors import DomainError
 from accounts.models import User
 from orders.changes import ask_phase
-from orders.models import Market
+from orders.models import OPEN, Market, Order
 from orders.switches import Killed, kill_markets, kill_user, lift_user
 from orders.terms import Phase
 
@@ -140,8 +140,10 @@ class PhasesAndKillSwitch(ModelAdmin):
             _throw(self, request, markets, throw, reason)
 
         what = "All markets" if len(markets) == Market.objects.count() else "These markets"
+        open_now = Order.objects.filter(OPEN, market__in=markets).count()
         effect = (
-            f"{what} become CancelOnly, and every order in them is canceled. They stay so until their phase is changed."
+            f"{what} become CancelOnly, and every order in them is canceled ({open_now} are open now). "
+            "They stay so until their phase is changed."
         )
         return ask_first(self, request, markets, action="kill", effect=effect, button="Throw the kill switch", do=do)
 
@@ -182,7 +184,11 @@ class TraderAdmin(UserAdmin):
 
         if not users:
             return None
-        effect = "These users' accounts are frozen, and all their orders are canceled. They stay so until it is lifted."
+        open_now = Order.objects.filter(OPEN, account__user__in=users).count()
+        effect = (
+            f"These users' accounts are frozen, and all their orders are canceled ({open_now} are open now). "
+            "They stay so until the switch is lifted."
+        )
         return ask_first(self, request, users, action="kill", effect=effect, button="Throw the kill switch", do=do)
 
     @admin.action(description="Lift the kill switch: the accounts are active again", permissions=["kill"])

@@ -29,6 +29,7 @@ READS_ONLY_AFTER_SECONDS = 1.0
 """A transaction in flight for so long that has no lock to write orders is not bringing any; a backup is such."""
 _LOOK_SECONDS = 0.005
 
+# The venue's processes share one role of the database, so each may see when the others' transactions began.
 _IN_FLIGHT = """
     SELECT a.pid, a.xact_start, EXISTS (
         SELECT FROM pg_locks l

@@ -39,6 +39,7 @@ def render_order(order: Order, rules: MarketRules) -> dict[str, Any]:
         "expires_at": None if order.expires_at is None else render_time(order.expires_at),
         "filled_quantity": render(order.filled_quantity, quantity_decimals),
         "filled_quote": render(order.filled_quote, quote_scale),
+        "prevented_quantity": render(order.prevented_quantity, quantity_decimals),
         "remaining_quantity": render(order.remaining_quantity, quantity_decimals),
         "average_price": render(_average_price(order, quote_scale), quote_scale),
         "status": order.status,

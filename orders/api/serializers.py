@@ -106,6 +106,7 @@ class OrderSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField(allow_null=True, help_text="Of a GTD or DAY order.")
     filled_quantity = serializers.CharField()
     filled_quote = serializers.CharField()
+    prevented_quantity = serializers.CharField(help_text="What would have traded with an own order (Decrement).")
     remaining_quantity = serializers.CharField(allow_null=True, help_text="Null under quote_quantity; 0 once ended.")
     average_price = serializers.CharField(allow_null=True, help_text="Rounded half-even to the quote's scale.")
     status = serializers.ChoiceField(terms(OrderStatus))

@@ -6,6 +6,8 @@ from pathlib import Path
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
+import django.db.models.lookups
 from django.db import migrations, models
 
 import accounts.models
@@ -260,7 +262,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="order",
             name="trailing_offset",
-            field=models.PositiveSmallIntegerField(blank=True, help_text="In basis points.", null=True),
+            field=models.SmallIntegerField(blank=True, help_text="In basis points.", null=True),
         ),
         migrations.AddField(
             model_name="order",
@@ -599,38 +601,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="marketstate",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("last_price__isnull", True),
-                        ("last_price__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
+                condition=django.db.models.lookups.LessThan(
+                    django.db.models.functions.comparison.Greatest(
+                        "last_price",
+                        "last_auction_price",
+                        "best_bid",
+                        "best_ask",
+                        "indicative_price",
+                        "indicative_quantity",
+                        "indicative_surplus",
                     ),
-                    models.Q(
-                        ("last_auction_price__isnull", True),
-                        ("last_auction_price__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("best_bid__isnull", True), ("best_bid__lt", Decimal("1000000000000000000")), _connector="OR"
-                    ),
-                    models.Q(
-                        ("best_ask__isnull", True), ("best_ask__lt", Decimal("1000000000000000000")), _connector="OR"
-                    ),
-                    models.Q(
-                        ("indicative_price__isnull", True),
-                        ("indicative_price__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("indicative_quantity__isnull", True),
-                        ("indicative_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("indicative_surplus__isnull", True),
-                        ("indicative_surplus__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
+                    Decimal("1000000000000000000"),
                 ),
                 name="market_states_numbers",
             ),
@@ -666,28 +647,19 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
+                        models.Q(("order_type", "Market"), _negated=True), ("time_in_force", "IOC"), _connector="OR"
+                    ),
+                    models.Q(
+                        models.Q(("time_in_force", "AuctionOnly"), _negated=True),
                         ("order_type", "Limit"),
-                        models.Q(("order_type", "Market"), ("time_in_force", "IOC")),
-                        models.Q(
-                            (
-                                "order_type__in",
-                                ["StopLimit", "StopMarket", "TakeProfit", "TakeProfitLimit", "TrailingStop"],
-                            ),
-                            models.Q(("time_in_force", "AuctionOnly"), _negated=True),
-                            models.Q(
-                                ("order_type__in", ["Limit", "StopLimit", "TakeProfitLimit"]),
-                                models.Q(("time_in_force", "FOK"), _negated=True),
-                                _connector="OR",
-                            ),
-                        ),
                         _connector="OR",
                     ),
                     models.Q(
+                        models.Q(("time_in_force", "FOK"), _negated=True), ("price__isnull", False), _connector="OR"
+                    ),
+                    models.Q(
                         ("post_only", False),
-                        models.Q(
-                            ("order_type__in", ["Limit", "StopLimit", "TakeProfitLimit"]),
-                            ("time_in_force__in", ["GTC", "GTD", "DAY"]),
-                        ),
+                        models.Q(("price__isnull", False), ("time_in_force__in", ["GTC", "GTD", "DAY"])),
                         _connector="OR",
                     ),
                 ),
@@ -721,29 +693,24 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(
                         models.Q(
-                            (
-                                "order_type__in",
-                                ["StopLimit", "StopMarket", "TakeProfit", "TakeProfitLimit", "TrailingStop"],
-                            ),
-                            _negated=True,
+                            ("order_type__in", ["Limit", "Market"]),
+                            ("stop_price__isnull", True),
+                            ("trailing_offset__isnull", True),
                         ),
-                        ("stop_price__isnull", True),
-                        ("trailing_offset__isnull", True),
+                        models.Q(
+                            ("stop_price__isnull", False),
+                            ("trailing_offset__isnull", True),
+                            models.Q(("order_type__in", ["Limit", "Market", "TrailingStop"]), _negated=True),
+                        ),
+                        models.Q(("order_type", "TrailingStop"), ("trailing_offset__isnull", False)),
+                        _connector="OR",
                     ),
+                    models.Q(("stop_price__isnull", True), ("stop_price__gt", 0), _connector="OR"),
                     models.Q(
-                        ("order_type__in", ["StopLimit", "StopMarket", "TakeProfit", "TakeProfitLimit"]),
-                        ("stop_price__gt", 0),
-                        ("stop_price__isnull", False),
                         ("trailing_offset__isnull", True),
+                        models.Q(("trailing_offset__gte", 1), ("trailing_offset__lte", 9999)),
+                        _connector="OR",
                     ),
-                    models.Q(
-                        ("order_type", "TrailingStop"),
-                        ("trailing_offset__gte", 1),
-                        ("trailing_offset__isnull", False),
-                        ("trailing_offset__lte", 9999),
-                        models.Q(("stop_price__isnull", True), ("stop_price__gt", 0), _connector="OR"),
-                    ),
-                    _connector="OR",
                 ),
                 name="orders_stop",
             ),
@@ -753,12 +720,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("display_quantity__isnull", True),
-                    models.Q(
-                        ("order_type__in", ["Limit", "StopLimit", "TakeProfitLimit"]),
-                        ("display_quantity__gt", 0),
-                        ("quantity__isnull", False),
-                        ("time_in_force", "GTC"),
-                    ),
+                    models.Q(("display_quantity__gt", 0), ("price__isnull", False), ("time_in_force", "GTC")),
                     _connector="OR",
                 ),
                 name="orders_display",
@@ -782,7 +744,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("extreme_price__isnull", True),
-                    models.Q(("order_type", "TrailingStop"), ("extreme_price__gt", 0)),
+                    models.Q(("extreme_price__gt", 0), ("trailing_offset__isnull", False)),
                     _connector="OR",
                 ),
                 name="orders_extreme",
@@ -893,11 +855,8 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("status", "PendingTrigger"), _negated=True),
                     models.Q(
-                        (
-                            "order_type__in",
-                            ["StopLimit", "StopMarket", "TakeProfit", "TakeProfitLimit", "TrailingStop"],
-                        ),
                         ("prevented_quantity", 0),
+                        models.Q(("stop_price__isnull", False), ("trailing_offset__isnull", False), _connector="OR"),
                     ),
                     _connector="OR",
                 ),
@@ -935,66 +894,23 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="order",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("price__isnull", True), ("price__lt", Decimal("1000000000000000000")), _connector="OR"),
-                    models.Q(
-                        ("protection_price__isnull", True),
-                        ("protection_price__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
+                condition=django.db.models.lookups.LessThan(
+                    django.db.models.functions.comparison.Greatest(
+                        "price",
+                        "protection_price",
+                        "stop_price",
+                        "quantity",
+                        "quote_quantity",
+                        "display_quantity",
+                        "filled_quantity",
+                        "filled_quote",
+                        "prevented_quantity",
+                        "remaining_quantity",
+                        "visible_quantity",
+                        "extreme_price",
+                        "held_amount",
                     ),
-                    models.Q(
-                        ("stop_price__isnull", True),
-                        ("stop_price__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("quantity__isnull", True), ("quantity__lt", Decimal("1000000000000000000")), _connector="OR"
-                    ),
-                    models.Q(
-                        ("quote_quantity__isnull", True),
-                        ("quote_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("display_quantity__isnull", True),
-                        ("display_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("filled_quantity__isnull", True),
-                        ("filled_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("filled_quote__isnull", True),
-                        ("filled_quote__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("prevented_quantity__isnull", True),
-                        ("prevented_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("remaining_quantity__isnull", True),
-                        ("remaining_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("visible_quantity__isnull", True),
-                        ("visible_quantity__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("extreme_price__isnull", True),
-                        ("extreme_price__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("held_amount__isnull", True),
-                        ("held_amount__lt", Decimal("1000000000000000000")),
-                        _connector="OR",
-                    ),
+                    Decimal("1000000000000000000"),
                 ),
                 name="orders_numbers",
             ),
@@ -1006,16 +922,12 @@ class Migration(migrations.Migration):
                     models.Q(
                         ("filled_quantity", 0),
                         ("filled_quote", 0),
-                        ("status__in", ["New", "PendingTrigger", "Rejected"]),
+                        models.Q(("status__in", ["PartiallyFilled", "Filled"]), _negated=True),
                     ),
                     models.Q(
                         ("filled_quantity__gt", 0),
                         ("filled_quote__gt", 0),
-                        ("status__in", ["PartiallyFilled", "Filled"]),
-                    ),
-                    models.Q(("filled_quantity", 0), ("filled_quote", 0), ("status__in", ["Canceled", "Expired"])),
-                    models.Q(
-                        ("filled_quantity__gt", 0), ("filled_quote__gt", 0), ("status__in", ["Canceled", "Expired"])
+                        models.Q(("status__in", ["New", "PendingTrigger", "Rejected"]), _negated=True),
                     ),
                     _connector="OR",
                 ),
@@ -1027,12 +939,8 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
-                        models.Q(
-                            ("status__in", ["New", "PendingTrigger", "PartiallyFilled"]),
-                            ("status", "Filled"),
-                            _connector="OR",
-                        ),
                         ("reason__isnull", True),
+                        models.Q(("status__in", ["Canceled", "Expired", "Rejected"]), _negated=True),
                     ),
                     models.Q(("reason__isnull", False), ("status__in", ["Canceled", "Expired", "Rejected"])),
                     _connector="OR",
@@ -1066,11 +974,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="marketmakerprotection",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("quantity_limit__isnull", True),
-                    ("quantity_limit__lt", Decimal("1000000000000000000")),
-                    _connector="OR",
-                ),
+                condition=models.Q(("quantity_limit__lt", Decimal("1000000000000000000"))),
                 name="market_maker_protections_numbers",
             ),
         ),

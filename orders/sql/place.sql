@@ -71,10 +71,11 @@ WITH input AS MATERIALIZED (
             WHEN current_version <> rules_version THEN 'stale_rules'
             WHEN account_status <> 'active' THEN 'account_frozen'
             WHEN phase <> ALL (phases) THEN 'market_halted'
-            WHEN market_maker_protection AND EXISTS (
-                SELECT FROM market_maker_protections p
-                WHERE p.account_id = priced.account_id AND p.market_id = priced.market_id AND p.tripped_sequence IS NOT NULL
-            ) THEN 'market_maker_protection'
+            -- A subquery of one value, which unlike EXISTS is not planned in two ways.
+            WHEN market_maker_protection AND (
+                SELECT p.tripped_sequence FROM market_maker_protections p
+                WHERE p.account_id = priced.account_id AND p.market_id = priced.market_id
+            ) IS NOT NULL THEN 'market_maker_protection'
             WHEN price < band_low OR price > band_high THEN 'price_out_of_band'
             WHEN worst_price IS NULL THEN 'no_reference_price'
             -- By its limit or its stop price it is judged before.

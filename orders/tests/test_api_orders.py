@@ -1,14 +1,17 @@
 """Markets and orders through the HTTP API: shapes, refusals, waiting."""
 
+from datetime import time
+
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from rest_framework.test import APIClient
 
 from accounts.models import Account
 from accounts.tests.builders import make_client, make_trader
-from orders.models import Command, FeeRate, MarketState, Order
+from orders.models import Command, FeeRate, MarketMakerProtection, MarketState, Order
 from orders.selectors import orders_of
-from orders.terms import OPEN_STATUSES
+from orders.terms import OPEN_STATUSES, OrderType
 from orders.tests.builders import make_market
 
 pytestmark = pytest.mark.django_db
@@ -54,10 +57,14 @@ def test_market_is_shown_with_its_rules_and_phase(market):
         "max_quantity": None,
         "min_notional": None,
         "price_band": None,
+        "volatility_band": None,
+        "auction_band": None,
+        "opens_at": None,
+        "closes_at": None,
         "maker_fee": "0",
         "taker_fee": "0",
         "phase": "Continuous",
-        "order_types": ["Limit", "Market"],
+        "order_types": [str(order_type) for order_type in OrderType],
         "max_open_orders": None,
     }
     assert APIClient().get("/api/v1/markets").json() == {"results": [expected]}
@@ -67,10 +74,13 @@ def test_market_is_shown_with_its_rules_and_phase(market):
 
 def test_market_limits_are_written_with_their_decimals():
     limits = {"min_quantity": "0.01", "min_notional": "5", "price_band": "0.1", "taker_fee": "0.0025"}
-    make_market("ETH/USD", tick_size="0.05", lot_size="0.001", **limits)
+    calls = {"volatility_band": "0.05", "auction_band": "0.1", "opens_at": time(9), "closes_at": time(17, 30)}
+    make_market("ETH/USD", tick_size="0.05", lot_size="0.001", **limits, **calls)
     shown = APIClient().get("/api/v1/markets/ETH-USD").json()
     assert (shown["tick_size"], shown["lot_size"], shown["min_quantity"]) == ("0.05", "0.001", "0.010")
     assert (shown["min_notional"], shown["price_band"], shown["taker_fee"]) == ("5.00000000", "0.1", "0.0025")
+    assert (shown["volatility_band"], shown["auction_band"]) == ("0.05", "0.1")
+    assert (shown["opens_at"], shown["closes_at"]) == ("09:00:00", "17:30:00")
 
 
 @pytest.mark.parametrize("symbol", ["XXX-USD", "XXX", "XXX/YYY", "BTC-USD-X", "%C3%A4-USD"])
@@ -103,16 +113,64 @@ def test_placed_order_is_answered_in_the_contract_shape(client):
         "order_type": "Limit",
         "time_in_force": "GTC",
         "post_only": False,
+        "self_trade_prevention": "CancelNewest",
+        "market_maker_protection": False,
         "price": "50000.00",
+        "stop_price": None,
+        "trailing_offset": None,
         "quantity": "1.00000",
         "quote_quantity": None,
+        "display_quantity": None,
+        "expires_at": None,
         "filled_quantity": "0.00000",
         "filled_quote": "0.00000000",
+        "prevented_quantity": "0.00000",
         "remaining_quantity": "1.00000",
         "average_price": None,
         "status": "New",
         "reason": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        (
+            {"order_type": "StopLimit", "stop_price": "51000"},
+            {"status": "PendingTrigger", "stop_price": "51000.00", "price": "50000.00", "time_in_force": "GTC"},
+        ),
+        (
+            {"order_type": "takeprofit", "price": None, "stop_price": "40000"},
+            {"order_type": "TakeProfit", "status": "PendingTrigger", "stop_price": "40000.00", "price": None},
+        ),
+        (
+            {"order_type": "TrailingStop", "price": None, "trailing_offset": 500},
+            {"status": "PendingTrigger", "stop_price": None, "trailing_offset": 500, "price": None},
+        ),
+        ({"display_quantity": "0.1"}, {"status": "New", "display_quantity": "0.10000"}),
+        (
+            {"time_in_force": "GTD", "expires_at": "2030-01-31T12:00:00Z"},
+            {"time_in_force": "GTD", "expires_at": "2030-01-31T12:00:00.000000Z"},
+        ),
+        ({"self_trade_prevention": "cancelboth"}, {"self_trade_prevention": "CancelBoth"}),
+        ({"market_maker_protection": True}, {"market_maker_protection": True}),
+        ({"time_in_force": "auctiononly"}, {"time_in_force": "AuctionOnly", "expires_at": None}),
+    ],
+)
+def test_every_order_type_is_placed_and_shown_with_its_terms(client, changes, shown):
+    MarketState.objects.update(last_price=50000)
+    response = place(client, **changes)
+    assert response.status_code == 201
+    body = response.json()
+    assert {name: body[name] for name in shown} == shown
+    assert client.get(f"/api/v1/orders/{body['id']}").json() == body
+
+
+def test_stop_that_waits_is_open(client):
+    stop = place(client, order_type="StopLimit", stop_price="51000").json()
+    for status in ("open", "pendingtrigger"):
+        assert client.get(f"/api/v1/orders?status={status}").json()["results"] == [stop]
+    assert client.get("/api/v1/orders?status=closed").json()["results"] == []
 
 
 def test_market_buy_by_quote_quantity_has_no_quantity(client):
@@ -166,6 +224,17 @@ def test_client_order_id_of_another_order_is_refused(client):
         ({"quantity": "1e3"}, 400, "invalid_value", "quantity"),
         ({"quantity": "1" * 41}, 400, "invalid_value", "quantity"),
         ({"symbol": "BTC\0USD"}, 400, "invalid_value", "symbol"),
+        ({"stop_price": "1"}, 400, "invalid_value", "stop_price"),
+        ({"order_type": "StopLimit"}, 400, "missing_field", "stop_price"),
+        ({"trailing_offset": "1"}, 400, "invalid_value", "trailing_offset"),
+        ({"order_type": "TrailingStop", "price": None}, 400, "missing_field", "trailing_offset"),
+        ({"display_quantity": "0.09"}, 400, "invalid_value", "display_quantity"),
+        ({"time_in_force": "GTD"}, 400, "missing_field", "expires_at"),
+        ({"time_in_force": "GTD", "expires_at": "2026-01-01T00:00:00Z"}, 400, "invalid_value", "expires_at"),
+        ({"market_maker_protection": "yes"}, 400, "invalid_value", "market_maker_protection"),
+        ({"order_type": "StopLimit", "stop_price": "50000.001"}, 422, "price_off_tick", "stop_price"),
+        ({"display_quantity": "0.500001"}, 422, "quantity_off_lot", "display_quantity"),
+        ({"order_type": "TrailingStop", "price": None, "trailing_offset": 1}, 422, "no_reference_price", "order_type"),
         ({"symbol": "XXX/USD"}, 404, "unknown_symbol", "symbol"),
         ({"price": "50000.001"}, 422, "price_off_tick", "price"),
         ({"quantity": "0.000001"}, 422, "quantity_off_lot", "quantity"),
@@ -204,6 +273,14 @@ def test_every_fault_of_an_order_is_named_at_once(client):
         ({"price_band": "0.1", "reference_price": "1000"}, {}, "price_out_of_band", ["900", "1100"]),
         ({"order_types": ["Limit"]}, {"order_type": "Market", "price": None}, "order_type_not_allowed", ["Limit"]),
         ({"max_open_orders": 0}, {}, "too_many_open_orders", 0),
+        ({"max_stop_orders": 0}, {"order_type": "StopLimit", "stop_price": "1"}, "too_many_open_orders", 0),
+        ({"max_iceberg_orders": 0}, {"display_quantity": "0.5"}, "too_many_open_orders", 0),
+        (
+            {"price_band": "0.1"},
+            {"order_type": "StopLimit", "stop_price": "1000"},
+            "price_out_of_band",
+            ["900", "1100"],
+        ),
     ],
 )
 def test_order_against_the_market_rules_is_refused_with_the_limit(rules, changes, code, limit):
@@ -218,6 +295,23 @@ def test_order_in_a_halted_market_is_refused_with_the_phase(client):
     response = place(client)
     assert (response.status_code, response.json()["code"]) == (422, "market_halted")
     assert response.json()["errors"][0]["value"] == "Halted"
+
+
+def test_post_only_order_in_a_call_is_refused_with_the_phases_that_take_it(client):
+    MarketState.objects.update(phase="Auction")
+    response = place(client, post_only=True)
+    assert (response.status_code, response.json()["code"]) == (422, "market_halted")
+    fault = response.json()["errors"][0]
+    assert (fault["limit"], fault["value"]) == (["Continuous", "PostOnly"], "Auction")
+
+
+def test_flagged_order_is_refused_while_the_protection_has_tripped(client, trader, market):
+    MarketMakerProtection.objects.create(
+        account=trader, market=market, window_ms=1, quantity_limit=1, tripped_at=Now(), tripped_sequence=1
+    )
+    response = place(client, market_maker_protection=True)
+    assert (response.status_code, response.json()["code"]) == (422, "market_maker_protection")
+    assert place(client).status_code == 201
 
 
 def test_order_of_a_frozen_account_is_refused(client):
@@ -455,13 +549,25 @@ def test_amendment_is_asked_for(client):
     assert Command.objects.get(kind="reduce").payload == {"quantity": 50000}
 
 
+def test_new_price_is_asked_for_and_held_at_once(client, trader):
+    placed = place(client).json()
+    response = client.patch(f"/api/v1/orders/{placed['id']}", {"price": "60000", "quantity": "1.5"}, format="json")
+    assert (response.status_code, response.json()) == (202, placed)
+    assert Command.objects.get(kind="amend").payload["held"] == 40_000 * 10**8
+    assert trader.balances.get(asset__code="USD").held == 90_000
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
         ({}, 400, "missing_field"),
         ({"quantity": "0"}, 400, "invalid_value"),
+        ({"price": "x"}, 400, "invalid_value"),
         ({"quantity": "0.5", "side": "Sell"}, 400, "unknown_field"),
         ({"quantity": "0.000001"}, 422, "quantity_off_lot"),
+        ({"price": "0.001"}, 422, "price_off_tick"),
+        ({"price": "100000.01"}, 422, "insufficient_funds"),
+        ({"quantity": "2.5"}, 422, "insufficient_funds"),
     ],
 )
 def test_faulty_amendment_is_refused(client, body, status, code):
@@ -469,6 +575,16 @@ def test_faulty_amendment_is_refused(client, body, status, code):
     response = client.patch(f"/api/v1/orders/{placed['id']}", body, format="json")
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert Command.objects.count() == 1
+
+
+def test_amendment_in_a_halted_market_is_refused_but_for_less(client):
+    path = f"/api/v1/orders/{place(client).json()['id']}"
+    MarketState.objects.update(phase="Halted")
+    assert client.patch(path, {"price": "1"}, format="json").json()["code"] == "market_halted"
+    assert client.patch(path, {"quantity": "0.5"}, format="json").status_code == 202
+    Account.objects.update(status="frozen")
+    response = client.patch(path, {"price": "1"}, format="json")
+    assert (response.status_code, response.json()["code"]) == (403, "account_frozen")
 
 
 def test_all_orders_are_canceled_in_one_market_or_in_all(client):

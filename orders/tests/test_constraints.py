@@ -217,10 +217,10 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
         for changes in (
             {"stop_price": 1},
             {"trailing_offset": 1},
-            STOP | {"stop_price": None},
+            STOP | {"stop_price": None, "status": "New"},
             STOP | {"stop_price": 0},
             STOP | {"trailing_offset": 1},
-            TRAILING | {"trailing_offset": None},
+            TRAILING | {"trailing_offset": None, "status": "New"},
             TRAILING | {"trailing_offset": 0},
             TRAILING | {"trailing_offset": 10_000},
             TRAILING | {"stop_price": 0},

@@ -116,7 +116,7 @@ class TestKillSwitches:
             place_order(account, symbol=symbol)
 
         page = act(operator, "kill", markets[:1]).content.decode()
-        assert "These markets become CancelOnly, and every order in them is canceled." in page
+        assert "These markets become CancelOnly, and every order in them is canceled (2 are open now)." in page
         assert "BTC/USD" in page
         assert "ETH/USD" not in page.split("<form")[-1]
         assert not Command.objects.filter(kind="cancel_all").exists()
@@ -152,7 +152,7 @@ class TestKillSwitches:
         users = [account.user for account in accounts[:2]]
 
         page = act(operator, "kill", users).content.decode()
-        assert "accounts are frozen, and all their orders are canceled" in page
+        assert "accounts are frozen, and all their orders are canceled (2 are open now)" in page
         assert not Command.objects.filter(kind="cancel_all").exists()
         messages = said(act(operator, "kill", users, confirmed="yes", reason="drill"))
 

@@ -21,7 +21,7 @@ from orders.terms import (
     TimeInForce,
     phases_taking,
 )
-from trading.engine.book import BookSide, Level, RestingOrder
+from trading.engine.book import BookSide, RestingOrder
 from trading.engine.calls import Calls, band_around
 from trading.engine.commands import (
     Amend,
@@ -58,6 +58,29 @@ ENGINE_VERSIONS = (1, 2)
 """Those whose journals this one replays to the same events: version 1 knew no more than limit and market orders."""
 
 _CONTINUOUS, _AUCTION_ONLY = Phase.CONTINUOUS, TimeInForce.AUCTION_ONLY
+
+
+class Taker:
+    """An incoming order on its way through the book.
+
+    `left` are its lots to go, or for one with a `budget` what is left of that; such a one has None lots, or 0 once its rest buys no
+    lot. `reason` says why it must end, if it must; `met` is the last price at which it traded or lost lots, or 0.
+    """
+
+    __slots__ = ("budget", "events", "left", "met", "order", "reason", "sequence")
+
+    def __init__(self, sequence: int, order: NewOrder, left: int | None, events: list[Event]) -> None:
+        self.sequence = sequence
+        self.order = order
+        self.left = left
+        self.budget = order.budget
+        self.reason: Reason | None = None
+        self.met = 0
+        self.events = events
+
+    def buys_at(self, price: int) -> bool:
+        """Tell whether it can pay for a lot; who cannot, meets nobody."""
+        return self.budget is None or self.budget >= price
 
 
 class Engine(Calls):
@@ -139,8 +162,7 @@ class Engine(Calls):
             self._collect(sequence, order, left, order.budget, events)
             return
         opposite = self.asks if order.side is Side.BUY else self.bids
-        limit = opposite.key(order.price)
-        best = opposite.best()
+        limit, best = opposite.key(order.price), opposite.best()
         crosses = best is not None and best.key <= limit
         if crosses and order.post_only:
             events.append(_ended(order, Reason.POST_ONLY_WOULD_TAKE, left))
@@ -148,43 +170,18 @@ class Engine(Calls):
         reach = limit if self.rules.volatility_band is None else self._reach(opposite, limit)
         if order.time_in_force is TimeInForce.FOK and not _fillable(order, opposite, reach):
             events.append(_ended(order, Reason.FOK_UNFILLABLE, left))
-            return
-        budget, reason = order.budget, None
-        if crosses:
-            left, budget, reason = self._walk(sequence, order, left, opposite, limit, reach, events)
-        if left == 0 or reason is not None:
-            events.append(_ended(order, reason, left))
-        elif reach < limit and (best := _beyond(opposite, reach, limit)) is not None and _buys(budget, best.price):
-            self.interrupt(best.price, events)
-            if order.time_in_force is TimeInForce.IOC and not order.market:
-                events.append(_ended(order, Reason.IOC_REMAINDER, left))
-            else:
-                self._collect(sequence, order, left, budget, events)
-        elif order.market or order.time_in_force not in RESTING_TIMES:
-            events.append(_ended(order, _remainder_reason(order, opposite), left))
+        elif crosses:
+            taker = Taker(sequence, order, left, events)
+            self._walk(taker, opposite, reach)
+            self._conclude(taker, opposite, limit, reach)
         else:
-            assert left is not None
-            self._rest(sequence, order, left, events)
-        if self.stops.orders:
-            self.look_at_stops(events, may_trigger=self.phase is _CONTINUOUS)
+            self._stay(sequence, order, left, opposite, events)
 
-    def _walk(
-        self,
-        sequence: int,
-        order: NewOrder,
-        left: int | None,
-        opposite: BookSide,
-        limit: int,
-        reach: int,
-        events: list[Event],
-    ) -> tuple[int | None, int | None, Reason | None]:
-        """Walk the other side as far as the order may; returns the lots and the budget left, and why it must end if it must.
-
-        An order with a budget has no lots to count: it has None left, or 0 once it is done and its rest buys no lot.
-        """
-        budget, decrements = order.budget, order.self_trade_prevention is SelfTradePrevention.DECREMENT
+    def _walk(self, taker: Taker, opposite: BookSide, reach: int) -> None:
+        """Let an order trade with the other side as far as it may; the one place where that happens outside an uncross."""
+        order, left, budget, events = taker.order, taker.left, taker.budget, taker.events
         reason: Reason | None = None
-        price = traded_at = 0
+        met = traded_at = 0
         while left != 0 and budget != 0:
             level = opposite.best()
             if level is None or level.key > reach:
@@ -198,32 +195,58 @@ class Engine(Calls):
             quantity = min(wanted, maker.left)
             if maker.owner != order.owner:
                 opposite.take(maker, quantity)
-                traded_at, reason = price, None
                 events.append(
                     Traded("trade", maker.order_id, order.order_id, price, quantity, maker.left + maker.hidden)
                 )
                 if not maker.left:
-                    self._used_up(sequence, maker, opposite, events)
+                    self._used_up(taker, maker, opposite)
+                traded_at, reason = price, None
             else:
-                reason = Reason.SELF_TRADE
-                if self._prevent(sequence, maker, order, price, quantity, opposite, events):
-                    break
-                if not decrements:
-                    reason = None
+                self._prevent(taker, maker, price, quantity, opposite)
+                if order.self_trade_prevention is SelfTradePrevention.CANCEL_OLDEST:
                     continue
+                reason = Reason.SELF_TRADE
+                if order.self_trade_prevention is not SelfTradePrevention.DECREMENT:
+                    break
+            met = price
             if budget is None:
                 left = wanted - quantity
             else:
                 budget -= quantity * price
         if traded_at:
             self.last_price = traded_at
+        taker.left, taker.budget, taker.reason, taker.met = left, budget, reason, met
+
+    def _conclude(self, taker: Taker, opposite: BookSide, limit: int, reach: int) -> None:
+        """Put an order that has met what it could where it belongs, and see what its trades have triggered."""
+        order, events = taker.order, taker.events
+        best = opposite.best()
+        following = best if best is not None and best.key <= limit else None
         # Whatever comes next is no cheaper than what came last.
-        if budget is not None and (traded_at or reason is not None):
-            beyond = _beyond(opposite, reach, limit)
-            left = left if _buys(budget, price if beyond is None else beyond.price) else 0
-        if decrements and left != 0:
-            reason = None  # it has lost lots, and goes on with the rest
-        return left, budget, reason
+        if taker.met and not taker.buys_at(taker.met if following is None else following.price):
+            taker.left = 0
+        if taker.left != 0 and order.self_trade_prevention is SelfTradePrevention.DECREMENT:
+            taker.reason = None  # it has lost lots, and goes on with the rest
+        if taker.left == 0 or taker.reason is not None:
+            events.append(_ended(order, taker.reason, taker.left))
+        elif following is not None and following.key > reach and taker.buys_at(following.price):
+            self.interrupt(following.price, events)
+            if order.time_in_force is TimeInForce.IOC and not order.market:
+                events.append(_ended(order, Reason.IOC_REMAINDER, taker.left))
+            else:
+                self._collect(taker.sequence, order, taker.left, taker.budget, events)
+        else:
+            self._stay(taker.sequence, order, taker.left, opposite, events)
+        if self.stops.orders:
+            self.look_at_stops(events, may_trigger=self.phase is _CONTINUOUS)
+
+    def _stay(self, sequence: int, order: NewOrder, left: int | None, opposite: BookSide, events: list[Event]) -> None:
+        """Let an order rest, or where it does not rest, end."""
+        if order.market or order.time_in_force not in RESTING_TIMES:
+            events.append(_ended(order, _remainder_reason(order, opposite), left))
+        else:
+            assert left is not None
+            self._rest(sequence, order, left, events)
 
     def _reach(self, opposite: BookSide, limit: int) -> int:
         """Return the key up to which trades may happen within the volatility band; below the best where not even one may."""
@@ -233,39 +256,28 @@ class Engine(Calls):
         first, last = sorted(map(opposite.key, band_around(reference, band)))
         return min(limit, last if best.key >= first else best.key - 1)
 
-    def _used_up(self, sequence: int, maker: RestingOrder, side: BookSide, events: list[Event]) -> None:
+    def _used_up(self, taker: Taker, maker: RestingOrder, side: BookSide) -> None:
         """Show the next part of a resting order that shows nothing any more, or forget it."""
         if maker.hidden:
             side.show_next(maker)
-            maker.sequence, maker.ordinal = sequence, len(events)
-            events.append(Shown("show", maker.order_id, maker.left))
+            maker.sequence, maker.ordinal = taker.sequence, len(taker.events)
+            taker.events.append(Shown("show", maker.order_id, maker.left))
         else:
             del self.orders[maker.order_id]
 
-    def _prevent(
-        self,
-        sequence: int,
-        maker: RestingOrder,
-        order: NewOrder,
-        price: int,
-        quantity: int,
-        opposite: BookSide,
-        events: list[Event],
-    ) -> bool:
-        """Do what the taker's mode says instead of a match within one owner; tells whether that ends the taker."""
-        mode = order.self_trade_prevention
-        events.append(Prevented("prevent", maker.order_id, order.order_id, mode, price, quantity))
+    def _prevent(self, taker: Taker, maker: RestingOrder, price: int, quantity: int, side: BookSide) -> None:
+        """Do to a resting order of the taker's owner what the taker's mode says, instead of a match."""
+        mode, events = taker.order.self_trade_prevention, taker.events
+        events.append(Prevented("prevent", maker.order_id, taker.order.order_id, mode, price, quantity))
         if mode is SelfTradePrevention.DECREMENT:
-            opposite.take(maker, quantity)
+            ends = quantity == maker.left + maker.hidden
+            side.take(maker, quantity)
             if not maker.left:
-                gone = not maker.hidden
-                self._used_up(sequence, maker, opposite, events)
-                if gone:
-                    events.append(Ended("end", maker.order_id, Reason.SELF_TRADE, 0))
-            return False
-        if mode is not SelfTradePrevention.CANCEL_NEWEST:
+                self._used_up(taker, maker, side)
+            if ends:
+                events.append(Ended("end", maker.order_id, Reason.SELF_TRADE, 0))
+        elif mode is not SelfTradePrevention.CANCEL_NEWEST:
             events.append(self.end(maker, Reason.SELF_TRADE))
-        return mode is not SelfTradePrevention.CANCEL_OLDEST
 
     # -- where an order waits ---------------------------------------------------------------------
 
@@ -417,17 +429,6 @@ def _fillable(order: NewOrder, opposite: BookSide, reach: int) -> bool:
         if wanted <= 0:
             return True
     return False
-
-
-def _beyond(side: BookSide, reach: int, limit: int) -> Level | None:
-    """Return the best level, if it is within the order's limit but out of reach."""
-    best = side.best()
-    return best if best is not None and reach < best.key <= limit else None
-
-
-def _buys(budget: int | None, price: int) -> bool:
-    """Tell whether an order that has a budget, if it has one, can pay for a lot: what buys none is no match, and stops nothing."""
-    return budget is None or budget >= price
 
 
 def _covered(order: RestingOrder, command: Amend, left: int) -> bool:

@@ -270,7 +270,7 @@ def test_orders_can_be_canceled_while_halted_and_the_market_resumes():
     changes.cancel(seller.id, canceled.id)
     match()
     assert told(canceled) == "Canceled 0 of 1 for 0: user_request"
-    changes.ask_phase(market, Phase.CONTINUOUS)
+    changes.ask_phase(market, Phase.CONTINUOUS, direct=True)
     match()
     place_order(buyer)
     match()
