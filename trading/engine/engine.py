@@ -290,7 +290,7 @@ class Engine(Calls):
             self._rest(sequence, order, left, events)
             return
         self.restore(RestingOrder(order, left or 0, sequence, len(events), budget=budget))
-        events.append(Parked("park", order.order_id))
+        events.append(Parked("park", order.order_id, order.price))
 
     def _rest(self, sequence: int, order: NewOrder, left: int, events: list[Event]) -> None:
         display = order.display

@@ -85,7 +85,7 @@ class LiveOrders:
         """See what the trades among these events mean for the stops; those triggered are to enter in the order of `triggered`."""
         prices = [price for price, _ in groupby(event[3] for event in events if event[0] == "trade")]
         look = self.stops.look(prices, may_trigger=may_trigger)
-        for stop in look.trailed:
+        for stop in look.armed:
             assert stop.extreme is not None
             events.append(Trailed("trail", stop.order_id, stop.extreme))
         for stop, price in look.triggered:
