@@ -100,6 +100,11 @@ class Oracle:
             for order in orders
         ]
 
+    def depth(self, side: Side, price: int) -> int:
+        """Count the lots that an order of that side and price would find in the book, hidden ones included."""
+        others = [order for order in self.homed(Home.BOOK) if order.terms.side is not side]
+        return sum(order.left for order in others if (order.terms.price - price) * (1 if side is Side.BUY else -1) <= 0)
+
     def outside(self) -> dict[int, tuple]:
         """Say of each order outside the book (home, price, lots left, budget left, extreme, priority)."""
         return {

@@ -38,10 +38,11 @@ from trading.tests.engine.oracle_order import Home
 from trading.tests.engine.scene import check_book, market, restore_from, stop, trailing
 
 FIRST_ID = 1000
+LOWEST, HIGHEST = 5, 10
 PROTECTION = 20_000_000
 
 # Few of each, so that orders meet; low prices, so that a budget's rest often lies between one price and the next.
-_prices = st.integers(5, 10)
+_prices = st.integers(LOWEST, HIGHEST)
 _lots = st.integers(1, 9)
 _owners = st.integers(1, 5)
 _accounts = st.integers(1, 7)
@@ -50,6 +51,13 @@ _modes = st.sampled_from(SelfTradePrevention)
 _times = st.integers(1, 6)
 _bands = st.sampled_from([10_000_000, 20_000_000, 40_000_000, None])
 _rules = st.builds(SetRules, st.one_of(_prices, st.none()), _bands, _bands)
+_switches = st.one_of(
+    st.builds(Protect, _accounts, st.booleans()),
+    st.builds(Expire, _times),
+    st.builds(CancelAll, st.just(Reason.KILL_SWITCH), _accounts, st.none()),
+    st.builds(CancelAll, st.just(Reason.KILL_SWITCH), st.one_of(st.none(), _accounts), _owners),
+    _rules,
+)
 _mostly = st.sampled_from([True, True, True, False])
 _phases = st.sampled_from([*Phase, *[Phase.CONTINUOUS] * 6])
 _limits = st.tuples(_owners, _sides, _prices, _lots)
@@ -58,9 +66,12 @@ LIMIT: dict = {}
 _plain = st.just(LIMIT)
 _ending = st.builds(dict, time_in_force=st.sampled_from([TimeInForce.GTD, TimeInForce.DAY]), expires_at=_times)
 _maker = st.builds(dict, post_only=st.booleans(), market_maker_protection=st.just(True))
+_post_only = st.just({"post_only": True})
 _taker = st.builds(
     dict,
-    time_in_force=st.sampled_from([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK]),
+    time_in_force=st.sampled_from(
+        [TimeInForce.FOK, TimeInForce.FOK, TimeInForce.FOK, TimeInForce.GTC, TimeInForce.IOC]
+    ),
     self_trade_prevention=_modes,
 )
 _iceberg = st.builds(dict, display=st.integers(1, 3), self_trade_prevention=_modes)
@@ -95,8 +106,8 @@ _kinds = [
     _to_limit,
     _trailing,
 ]
-_makers = st.tuples(st.one_of(_plain, _plain, _maker, _iceberg, _iceberg), _owners, _prices, _lots)
-_takers = st.tuples(st.one_of(_taker, _taker, _taker, _market, _by_budget), _owners, _prices)
+_makers = st.tuples(st.one_of(_plain, _maker, _ending, _iceberg, _iceberg), _owners, _prices, _lots)
+_takers = st.tuples(st.one_of(_taker, _taker, _taker, _market, _by_budget), _owners, st.one_of(st.none(), _prices))
 _orders = st.tuples(st.one_of(_plain, _plain, _iceberg, *_kinds), _owners, _sides, _prices, _lots)
 STANDSTILL = [Phase.POST_ONLY, Phase.CANCEL_ONLY, Phase.HALTED, Phase.CLOSED]
 ASKED_FOR = {Reason.MASS_CANCEL, Reason.DEAD_MAN, Reason.DISCONNECT}
@@ -153,12 +164,13 @@ class EngineAndOracle(RuleBasedStateMachine):
         check_book(self.engine)
         self.account.check(self.engine)
 
-    def enter(self, fields: dict, owner: int, side: Side, price: int, lots: int) -> None:
+    def enter(self, fields: dict, owner: int, side: Side, price: int, lots: int) -> int:
         # Ids fall while sequences rise, so that whoever takes the one for the other is found out. An owner has two accounts.
         order_id = FIRST_ID - self.sequence
         if "budget" in fields:
             side, lots = Side.BUY, None
         self.do(NewOrder(order_id, owner, side, price, lots, account=owner + order_id % 2, **fields))
+        return order_id
 
     @initialize(
         orders=st.lists(_limits, max_size=20), rules=_rules, phase=st.sampled_from([None, None, None, *CALL_PHASES])
@@ -190,15 +202,38 @@ class EngineAndOracle(RuleBasedStateMachine):
         taker=_takers,
         side=_sides,
         lots=st.integers(1, 20),
+        short=st.sampled_from([None, None, -1, 0, 0, 1, 2]),
         goes_on=_mostly,
     )
-    def sweep(self, makers, taker, side, lots, goes_on):
-        """Let an order meet more than it would by chance."""
+    def sweep(self, makers, taker, side, lots, short, goes_on):
+        """Let an order meet more than it would by chance, and often just as much as it wants, or nearly so."""
         self.go_on(goes_on)
         for fields, owner, price, maker_lots in makers:
             self.enter(fields, owner, Side.SELL if side is Side.BUY else Side.BUY, price, maker_lots)
         fields, owner, price = taker
+        if price is None:
+            price = HIGHEST if side is Side.BUY else LOWEST
+        if short is not None:
+            lots = max(1, self.oracle.depth(side, price) - short)
         self.enter(fields, owner, side, price, lots)
+
+    @rule(
+        makers=st.lists(_makers, min_size=1, max_size=6),
+        side=_sides,
+        owner=_owners,
+        mode=_modes,
+        short=st.integers(-1, 9),
+    )
+    def fill_or_kill(self, makers, side, owner, mode, short):
+        fields = {"time_in_force": TimeInForce.FOK, "self_trade_prevention": mode}
+        self.sweep(makers, (fields, owner, None), side, 1, short, goes_on=True)
+
+    @rule(fields=st.one_of(_post_only, _trailing), order=_limits, price=_prices, lots=_lots, goes_on=_mostly)
+    def enter_and_amend(self, fields, order, price, lots, goes_on):
+        """Amend what has just come in, for a search seldom draws the id of the right one."""
+        self.go_on(goes_on)
+        order_id = self.enter(fields, *order)
+        self.do(Amend(order_id, price, lots, extra=100))
 
     @rule(orders=st.lists(_orders, min_size=2, max_size=8), tries=st.integers(0, 4))
     def auction(self, orders, tries):
@@ -225,35 +260,28 @@ class EngineAndOracle(RuleBasedStateMachine):
     def cancel(self, order_id):
         self.do(Cancel(order_id))
 
-    @rule(owner=st.one_of(st.none(), _owners), account=st.one_of(st.none(), _accounts))
-    def cancel_all(self, owner, account):
-        if owner or account:
-            self.do(CancelAll(Reason.KILL_SWITCH, account, owner))
-
     @rule(order_id=_order_ids, quantity=_lots)
     def reduce(self, order_id, quantity):
         self.do(Reduce(order_id, quantity))
+
+    @rule(order_id=_order_ids, by=st.integers(1, 3))
+    def reduce_a_little(self, order_id, by):
+        for order in self.oracle.orders:
+            if order.order_id == order_id and not order.is_budget:
+                self.do(Reduce(order_id, order.terms.quantity - by))
 
     @rule(order_id=_order_ids, price=_prices, quantity=_lots, extra=st.sampled_from([0, 100, 100]), goes_on=_mostly)
     def amend(self, order_id, price, quantity, extra, goes_on):
         self.go_on(goes_on)
         self.do(Amend(order_id, price, quantity, extra))
 
-    @rule(at=_times)
-    def expire(self, at):
-        self.do(Expire(at))
-
-    @rule(account=_accounts, on=st.booleans())
-    def protect(self, account, on):
-        self.do(Protect(account, on))
+    @rule(command=_switches)
+    def switch(self, command):
+        self.do(command)
 
     @rule(phase=_phases, through_call=st.booleans())
     def set_phase(self, phase, through_call):
         self.do(SetPhase(phase, through_call=through_call))
-
-    @rule(rules=_rules)
-    def set_rules(self, rules):
-        self.do(rules)
 
     @rule()
     def rebuild(self):
