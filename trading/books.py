@@ -5,7 +5,8 @@ priority order, which are the commit's own record; the fence's last sequence tel
 Beside the engine, which knows no money, stands what settlement must know of each live order.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from orders.rules import MarketRules, make_rules
 from orders.terms import LIMIT_TYPES, STOP_TYPES, OrderStatus, OrderType, Phase, SelfTradePrevention, Side, TimeInForce
 from trading.engine.book import RestingOrder
 from trading.engine.commands import NewOrder
-from trading.engine.engine import Engine, as_triggered
+from trading.engine.engine import Engine
 from trading.journal import FIRST_HASH, set_rules
 from trading.protection import Limit, Watch
 
@@ -33,7 +34,8 @@ class LiveOrder:
 
     `held` is in the smallest units of the asset it gives, `filled_quote` in the quote asset's; `filled`, `prevented`, `left`,
     `visible`, `display` and `quantity` are lots, `price` and `extreme` ticks, fee rates units of 10^-8. `price` is the one it
-    holds at; `visible` is None unless it is in the book.
+    holds at; `visible` is None unless it is in the book. `extreme` is what a trailing stop was armed with, by the sequence
+    `armed`.
     """
 
     order_id: int
@@ -54,6 +56,7 @@ class LiveOrder:
     display: int | None = None
     visible: int | None = None
     extreme: int | None = None
+    armed: int | None = None
     ended: int | None = None
     flagged: bool = False
 
@@ -110,6 +113,7 @@ class OrderRow(NamedTuple):
     remaining_quantity: Decimal | None
     visible_quantity: Decimal | None
     extreme_price: Decimal | None
+    armed_sequence: int | None
     held_amount: Decimal
     maker_fee: Decimal
     taker_fee: Decimal
@@ -128,13 +132,15 @@ _ROW = (*OrderRow._fields[:-1], "account__user_id")
 class StoredBook(NamedTuple):
     """A market, its state and its last hash, and the columns of an OrderRow of each order that lives, in priority order.
 
-    `trailing` has the protection band of each trailing stop, by order id, which only the journal keeps.
+    `trailing` has, by order id, each trailing stop's protection band, which only the journal keeps; `ranges` the lowest and
+    the highest price that traded after a stop was armed and up to where the next one was, by the sequence that armed it.
     """
 
     market: Market
     last_hash: bytes
     orders: list[tuple[Any, ...]]
     trailing: dict[int, int]
+    ranges: dict[int, tuple[Decimal, Decimal]]
     protections: list[MarketMakerProtection]
     flagged_fills: list[tuple[int, Decimal, int]]
 
@@ -142,7 +148,18 @@ class StoredBook(NamedTuple):
 _TRAILING = """
     SELECT o.id, COALESCE((c.payload->>'protection')::bigint, 0)
     FROM orders o JOIN commands c ON c.order_id = o.id AND c.kind = 'new'
-    WHERE o.market_id = %s AND o.order_type = 'TrailingStop' AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+    WHERE o.market_id = %s AND o.order_type = 'TrailingStop' AND o.status = 'PendingTrigger'
+"""
+# One walk over the trades since the first of them was armed.
+_RANGES = """
+    WITH armed AS (
+        SELECT array_agg(DISTINCT armed_sequence ORDER BY armed_sequence) AS sequences FROM orders
+        WHERE market_id = %(market_id)s AND order_type = 'TrailingStop' AND status = 'PendingTrigger'
+            AND armed_sequence IS NOT NULL
+    )
+    SELECT armed.sequences[width_bucket(t.sequence - 1, armed.sequences)], min(t.price), max(t.price)
+    FROM armed JOIN trades t ON t.market_id = %(market_id)s AND t.sequence > armed.sequences[1]
+    GROUP BY 1
 """
 # A window's fills, as far back as the longest window of the market goes.
 _FLAGGED_FILLS = """
@@ -169,6 +186,10 @@ def read_stored(market_id: int) -> StoredBook:
         found = cursor.fetchone()
         cursor.execute(_TRAILING, [market_id])
         trailing = dict(cursor.fetchall())
+        ranges = {}
+        if trailing:
+            cursor.execute(_RANGES, {"market_id": market_id})
+            ranges = {sequence: (low, high) for sequence, low, high in cursor.fetchall()}
         fills = []
         if protections:
             cursor.execute(_FLAGGED_FILLS, [market_id, max(protection.window_ms for protection in protections)])
@@ -178,7 +199,9 @@ def read_stored(market_id: int) -> StoredBook:
         .order_by("priority_sequence", "priority_ordinal")
         .values_list(*_ROW)
     )
-    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, protections, fills)
+    return StoredBook(
+        market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, ranges, protections, fills
+    )
 
 
 def build(stored: StoredBook) -> MarketBook:
@@ -195,12 +218,36 @@ def build(stored: StoredBook) -> MarketBook:
         rules, engine, state.last_sequence, stored.last_hash, wanted=rules_for_engine(stored.market, rules)
     )
     book.watch = _watch(stored.protections, stored.flagged_fills, rules)
+    traded = _Traded(stored.ranges, rules)
     for columns in stored.orders:
         row = OrderRow(*columns)
         live = live_order_of_row(row, rules)
         book.live[live.order_id] = live
-        engine.restore(_resting_order(row, live, rules, stored.trailing.get(row.id, 0)))
+        order = _resting_order(row, live, rules, stored.trailing.get(row.id, 0))
+        if live.armed is not None and order.started_at is not None:
+            choose = min if live.side is Side.BUY else max
+            order.started_at = choose((order.started_at, *traded.extremes_since(live.armed)))
+        engine.restore(order)
     return book
+
+
+class _Traded:
+    """The lowest and the highest price that traded since a sequence."""
+
+    def __init__(self, ranges: Mapping[int, tuple[Decimal, Decimal]], rules: MarketRules) -> None:
+        self._sequences = sorted(ranges)
+        self._extremes: list[tuple[int, ...]] = []
+        prices: tuple[int, ...] = ()
+        for sequence in reversed(self._sequences):
+            prices = (*prices, *map(rules.ticks, ranges[sequence]))
+            prices = (min(prices), max(prices))
+            self._extremes.append(prices)
+        self._extremes.reverse()
+
+    def extremes_since(self, sequence: int) -> tuple[int, ...]:
+        """Return both, or nothing where nothing has traded since."""
+        place = bisect_left(self._sequences, sequence)
+        return self._extremes[place] if place < len(self._sequences) else ()
 
 
 def rules_for_engine(market: Market, rules: MarketRules) -> RulesPayload:
@@ -245,6 +292,7 @@ def live_order_of_row(order: Order | OrderRow, rules: MarketRules) -> LiveOrder:
         display=_lots(order.display_quantity, rules),
         visible=_lots(order.visible_quantity, rules),
         extreme=_ticks(order.extreme_price, rules),
+        armed=order.armed_sequence,
         flagged=order.market_maker_protection,
     )
 
@@ -268,9 +316,9 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
         account=live.account_id,
         display=live.display,
         expires_at=None if row.expires_at is None else to_microseconds(row.expires_at),
-        stop=order_type if order_type in STOP_TYPES else None,
-        stop_price=_ticks(row.stop_price, rules),
-        trailing_offset=row.trailing_offset,
+        stop=order_type if awaits else None,
+        stop_price=_ticks(row.stop_price, rules) if awaits else None,
+        trailing_offset=row.trailing_offset if awaits else None,
         protection=protection,
         market_maker_protection=row.market_maker_protection,
     )
@@ -278,10 +326,8 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
         budget = live.held // rules.tick_lot_units
         return RestingOrder(terms, 0, *live.priority, budget=budget)
     visible = left if live.visible is None else live.visible
-    order = RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=live.extreme)
-    if terms.stop is not None and not awaits:
-        return RestingOrder(as_triggered(order), visible, *live.priority, hidden=left - visible)
-    return order
+    extreme = live.extreme if awaits else None
+    return RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=extreme)
 
 
 def _ticks(price: Decimal | None, rules: MarketRules) -> int | None:

@@ -143,14 +143,17 @@ class Reckoning:
                 self._place(book, event.order_id, (taken.sequence, ordinal), visible=event.quantity)
             case Parked():
                 self._place(book, event.order_id, (taken.sequence, ordinal), visible=None)
+                self._reprice(book, event)
             case Shown():
                 order = self._touch(book, event.order_id)
                 order.priority, order.visible = (taken.sequence, ordinal), event.quantity
             case Awaiting():
                 order = self._touch(book, event.order_id)
                 order.priority, order.extreme = (taken.sequence, ordinal), event.extreme
+                order.armed = None if event.extreme is None else taken.sequence
             case Trailed():
-                self._touch(book, event.order_id).extreme = event.extreme
+                order = self._touch(book, event.order_id)
+                order.extreme, order.armed = event.extreme, taken.sequence
             case Ended():
                 self._end(book, event.order_id, event.reason, taken.sequence)
             case Reduced():
@@ -204,6 +207,16 @@ class Reckoning:
             order.visible = min(visible, order.display)
         if order.status is OrderStatus.PENDING_TRIGGER:
             order.status = OrderStatus.NEW
+
+    def _reprice(self, book: MarketBook, event: Parked) -> None:
+        """Let an order hold no more than it may cost: a trailing stop's protection price is known only once it has triggered."""
+        order = self._touch(book, event.order_id)
+        if order.price == event.price:
+            return
+        order.price = event.price
+        if order.left is not None:
+            needed = order.left * _units_a_lot(book.rules, order.side, order.price)
+            self._release(book.rules, order, order.held - needed)
 
     def _trade(self, book: MarketBook, taken: TakenCommand, ordinal: int, event: Traded) -> None:
         rules = book.rules
