@@ -607,6 +607,9 @@ class MarketMakerProtection(models.Model):
     quantity_limit = AmountField(help_text="More base than this trips it.")
     tripped_at = models.DateTimeField(null=True, blank=True)
     tripped_sequence = models.BigIntegerField(null=True, blank=True)
+    reset_sequence = models.BigIntegerField(
+        null=True, blank=True, help_text="Of the command that reset it last; only fills after it count."
+    )
 
     class Meta:
         db_table = "market_maker_protections"

@@ -161,13 +161,20 @@ _RANGES = """
     FROM armed JOIN trades t ON t.market_id = %(market_id)s AND t.sequence > armed.sequences[1]
     GROUP BY 1
 """
-# A window's fills, as far back as the longest window of the market goes.
+# What a window of the market may still have in it, seen from the oldest command that waits. A trade is later than what brought it.
 _FLAGGED_FILLS = """
+    WITH horizon AS MATERIALIZED (
+        SELECT COALESCE(min(accepted_at), now()) - %(window_ms)s * interval '1 millisecond' AS moment
+        FROM commands WHERE market_id = %(market_id)s AND sequence IS NULL
+    )
     SELECT t.maker_account_id, t.quantity, (extract(epoch FROM c.accepted_at) * 1000000)::bigint
     FROM trades t
     JOIN orders o ON o.id = t.maker_order_id AND o.market_maker_protection
+    JOIN market_maker_protections p ON p.market_id = t.market_id AND p.account_id = t.maker_account_id
+        AND t.sequence > COALESCE(p.reset_sequence, 0)
     JOIN commands c ON c.market_id = t.market_id AND c.sequence = t.sequence
-    WHERE t.market_id = %s AND t.executed_at > now() - %s * interval '1 millisecond'
+    WHERE t.market_id = %(market_id)s AND t.executed_at > (SELECT moment FROM horizon)
+        AND c.accepted_at > (SELECT moment FROM horizon)
     ORDER BY t.sequence, t.ordinal
 """
 
@@ -192,7 +199,8 @@ def read_stored(market_id: int) -> StoredBook:
             ranges = {sequence: (low, high) for sequence, low, high in cursor.fetchall()}
         fills = []
         if protections:
-            cursor.execute(_FLAGGED_FILLS, [market_id, max(protection.window_ms for protection in protections)])
+            window_ms = max(protection.window_ms for protection in protections)
+            cursor.execute(_FLAGGED_FILLS, {"market_id": market_id, "window_ms": window_ms})
             fills = cursor.fetchall()
     rows = (
         Order.objects.filter(OPEN, market_id=market_id, priority_sequence__isnull=False)

@@ -27,6 +27,8 @@ from trading.settlement import Settlement
 log = structlog.get_logger(__name__)
 
 BATCH_SIZE = 500
+# No statement is sent while a batch is reckoned, and the database ends a session that says nothing for long.
+BATCH_SECONDS = 2.0
 BELL_SECONDS = 0.25
 RETRY_SECONDS_MIN = 0.05
 RETRY_SECONDS_MAX = 2.0
@@ -139,18 +141,20 @@ class Shard:
                 return 0
             rows = self._read_pending(list(books), limit)
             settlement = Settlement()
+            deadline = time.monotonic() + BATCH_SECONDS
             try:
                 for market_id, commands in groupby(sorted(rows, key=_market_then_id), key=lambda row: row.market_id):
-                    _match(books[market_id], list(commands), settlement)
+                    _match(books[market_id], list(commands), settlement, deadline)
                 settlement.write()
             except Exception as error:
                 if len(rows) == 1 and is_commands_fault(error):
                     raise CommandFailed(rows[0]) from error
                 raise
-        self._one_by_one = max(0, self._one_by_one - len(rows))
-        if 0 < len(rows) < limit:
+        taken = settlement.taken_from_journal()
+        self._one_by_one = max(0, self._one_by_one - taken)
+        if 0 < taken == len(rows) < limit:
             self._low_water.advance(max(row.id for row in rows))
-        return len(rows)
+        return taken
 
     def _lock_books(self) -> dict[int, MarketBook]:
         """Lock the fences of the markets that have work; returns their books, rebuilt where there is any doubt."""
@@ -203,11 +207,13 @@ def _write_failure(row: PendingCommand, failure: str, *, release: bool) -> None:
         settlement.write()
 
 
-def _match(book: MarketBook, rows: list[PendingCommand], settlement: Settlement) -> None:
-    """Run a market's commands through its engine, and close its batch."""
+def _match(book: MarketBook, rows: list[PendingCommand], settlement: Settlement, deadline: float) -> None:
+    """Run a market's commands through its engine, one at least, and close its batch; those it has no time for stay pending."""
     run = Sequencer(book, settlement)
     for row in rows:
         run.take(row)
+        if time.monotonic() > deadline:
+            break
     settlement.close_batch(book, run.taken)
 
 

@@ -57,7 +57,8 @@ class PreventionRow(NamedTuple):
 class ProtectionRow(NamedTuple):
     market_id: int
     account_id: int
-    sequence: int | None
+    on: bool
+    sequence: int
 
 
 class BatchRow(NamedTuple):
@@ -147,13 +148,11 @@ class Reckoning:
             case Shown():
                 order = self._touch(book, event.order_id)
                 order.priority, order.visible = (taken.sequence, ordinal), event.quantity
-            case Awaiting():
+            case Awaiting() | Trailed():
                 order = self._touch(book, event.order_id)
-                order.priority, order.extreme = (taken.sequence, ordinal), event.extreme
-                order.armed = None if event.extreme is None else taken.sequence
-            case Trailed():
-                order = self._touch(book, event.order_id)
-                order.extreme, order.armed = event.extreme, taken.sequence
+                order.extreme, order.armed = event.extreme, None if event.extreme is None else taken.sequence
+                if isinstance(event, Awaiting):
+                    order.priority = taken.sequence, ordinal
             case Ended():
                 self._end(book, event.order_id, event.reason, taken.sequence)
             case Reduced():
@@ -164,8 +163,9 @@ class Reckoning:
             case Prevented():
                 self._prevent(book, taken.sequence, ordinal, event)
             case Protected():
-                sequence = taken.sequence if event.on else None
-                self.protections.append(ProtectionRow(book.rules.market_id, event.account, sequence))
+                if not event.on:
+                    book.watch.reset(event.account)
+                self.protections.append(ProtectionRow(book.rules.market_id, event.account, event.on, taken.sequence))
 
     def reject_failed(
         self, book: MarketBook, taken: TakenCommand, *, release: LiveOrder | None, amendment: AmendPayload | None
@@ -183,6 +183,10 @@ class Reckoning:
         if amendment is not None:
             assert taken.pending.account_id is not None
             self._give_back(rules, taken.pending.account_id, amendment)
+
+    def taken_from_journal(self) -> int:
+        """Count the commands that were pending, and not the loop's own."""
+        return sum(1 for taken in self.commands if taken.pending.id)
 
     def close_batch(self, book: MarketBook, taken: Sequence[TakenCommand]) -> None:
         """Chain the batch's hash and move the book's sequence on."""

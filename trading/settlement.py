@@ -24,6 +24,15 @@ from trading.engine.engine import ENGINE_VERSION, Engine
 from trading.journal import rules_payload
 from trading.reckoning import Reckoning, TradeRow
 
+_TRIP = """
+    UPDATE market_maker_protections SET tripped_sequence = %s, tripped_at = now()
+    WHERE market_id = %s AND account_id = %s
+"""
+_RESET = """
+    UPDATE market_maker_protections SET reset_sequence = %s, tripped_sequence = NULL, tripped_at = NULL
+    WHERE market_id = %s AND account_id = %s
+"""
+
 
 class Settlement(Reckoning):
     """All that one commit will write: a reckoning that is written once."""
@@ -152,15 +161,10 @@ class Settlement(Reckoning):
     def _write_protections(self) -> None:
         # In their order: an account may be protected and reset in one batch.
         with connection.cursor() as cursor:
-            for market_id, account_id, sequence in self.protections:
-                cursor.execute(
-                    """
-                    UPDATE market_maker_protections
-                    SET tripped_sequence = %(sequence)s, tripped_at = CASE WHEN %(sequence)s::bigint IS NOT NULL THEN now() END
-                    WHERE market_id = %(market_id)s AND account_id = %(account_id)s
-                    """,
-                    {"market_id": market_id, "account_id": account_id, "sequence": sequence},
-                )
+            for market_id, account_id, on, sequence in self.protections:
+                cursor.execute(_TRIP if on else _RESET, [sequence, market_id, account_id])
+                if on and not cursor.rowcount:
+                    raise RowsMissing("a protection that has tripped is not there any more")
 
     def _write_batches(self) -> None:
         with connection.cursor() as cursor:
