@@ -340,7 +340,7 @@ def test_search_reaches_every_event_and_every_reason():
                 if reason := getattr(event, "reason", None):
                     met[f"{event.tag} {reason}"] += 1
 
-    search(Counting, max_examples=150, phases=[Search.generate], derandomize=True, database=None)
+    search(Counting, max_examples=80, phases=[Search.generate], derandomize=True, database=None)
 
     tags = {event.__annotations__["tag"].__args__[0] for event in get_args(Event)}
     reasons = {
