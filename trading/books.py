@@ -72,6 +72,7 @@ class MarketBook:
     live: dict[int, LiveOrder] = field(default_factory=dict)
     wanted: RulesPayload = field(default_factory=RulesPayload)
     watch: Watch = field(default_factory=Watch)
+    limits: str | None = None
 
 
 def new_live_order(order_id: int, account_id: int, payload: NewPayload) -> LiveOrder:
@@ -142,6 +143,7 @@ class StoredBook(NamedTuple):
     trailing: dict[int, int]
     ranges: dict[int, tuple[Decimal, Decimal]]
     protections: list[MarketMakerProtection]
+    limits: str | None
     flagged_fills: list[tuple[int, Decimal, int]]
 
 
@@ -160,6 +162,10 @@ _RANGES = """
     SELECT armed.sequences[width_bucket(t.sequence - 1, armed.sequences)], min(t.price), max(t.price)
     FROM armed JOIN trades t ON t.market_id = %(market_id)s AND t.sequence > armed.sequences[1]
     GROUP BY 1
+"""
+_LIMITS = """
+    SELECT market_id, string_agg(concat_ws(' ', account_id, window_ms, quantity_limit), ',' ORDER BY account_id)
+    FROM market_maker_protections WHERE market_id = ANY(%s) GROUP BY market_id
 """
 # What a window of the market may still have in it, seen from the oldest command that waits. A trade is later than what brought it.
 _FLAGGED_FILLS = """
@@ -187,7 +193,7 @@ def rebuild(market_id: int) -> MarketBook:
 def read_stored(market_id: int) -> StoredBook:
     """Read what a book is built from. Several statements: the caller sees to it that they see one moment."""
     market = Market.objects.select_related("base", "quote", "state").get(id=market_id)
-    protections = list(MarketMakerProtection.objects.filter(market_id=market_id).order_by("account_id"))
+    protections, fills = _read_protections(market_id)
     with connection.cursor() as cursor:
         cursor.execute("SELECT hash FROM batches WHERE market_id = %s ORDER BY last_sequence DESC LIMIT 1", [market_id])
         found = cursor.fetchone()
@@ -197,19 +203,44 @@ def read_stored(market_id: int) -> StoredBook:
         if trailing:
             cursor.execute(_RANGES, {"market_id": market_id})
             ranges = {sequence: (low, high) for sequence, low, high in cursor.fetchall()}
-        fills = []
-        if protections:
-            window_ms = max(protection.window_ms for protection in protections)
-            cursor.execute(_FLAGGED_FILLS, {"market_id": market_id, "window_ms": window_ms})
-            fills = cursor.fetchall()
     rows = (
         Order.objects.filter(OPEN, market_id=market_id, priority_sequence__isnull=False)
         .order_by("priority_sequence", "priority_ordinal")
         .values_list(*_ROW)
     )
     return StoredBook(
-        market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, ranges, protections, fills
+        market,
+        bytes(found[0]) if found else FIRST_HASH,
+        list(rows),
+        trailing,
+        ranges,
+        protections,
+        read_limits([market_id])[market_id],
+        fills,
     )
+
+
+def refresh_protections(book: MarketBook, limits: str | None) -> None:
+    """Take notice of protections that have been set or removed. Expects the market's fence to be locked."""
+    book.watch = _watch(*_read_protections(book.rules.market_id), book.rules)
+    book.limits = limits
+
+
+def read_limits(market_ids: list[int]) -> dict[int, str | None]:
+    """Read all protections' limits of each market in one text, which tells whether one has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS, [market_ids])
+        return dict.fromkeys(market_ids) | dict(cursor.fetchall())
+
+
+def _read_protections(market_id: int) -> tuple[list[MarketMakerProtection], list[tuple[int, Decimal, int]]]:
+    protections = list(MarketMakerProtection.objects.filter(market_id=market_id).order_by("account_id"))
+    if not protections:
+        return [], []
+    with connection.cursor() as cursor:
+        window_ms = max(protection.window_ms for protection in protections)
+        cursor.execute(_FLAGGED_FILLS, {"market_id": market_id, "window_ms": window_ms})
+        return protections, cursor.fetchall()
 
 
 def build(stored: StoredBook) -> MarketBook:
@@ -226,6 +257,7 @@ def build(stored: StoredBook) -> MarketBook:
         rules, engine, state.last_sequence, stored.last_hash, wanted=rules_for_engine(stored.market, rules)
     )
     book.watch = _watch(stored.protections, stored.flagged_fills, rules)
+    book.limits = stored.limits
     traded = _Traded(stored.ranges, rules)
     for columns in stored.orders:
         row = OrderRow(*columns)

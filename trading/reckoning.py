@@ -163,9 +163,13 @@ class Reckoning:
             case Prevented():
                 self._prevent(book, taken.sequence, ordinal, event)
             case Protected():
-                if not event.on:
-                    book.watch.reset(event.account)
-                self.protections.append(ProtectionRow(book.rules.market_id, event.account, event.on, taken.sequence))
+                self._protect(book, taken.sequence, event)
+
+    def _protect(self, book: MarketBook, sequence: int, event: Protected) -> None:
+        """Note that a protection has tripped, or begin its window anew."""
+        if not event.on:
+            book.watch.reset(event.account)
+        self.protections.append(ProtectionRow(book.rules.market_id, event.account, event.on, sequence))
 
     def reject_failed(
         self, book: MarketBook, taken: TakenCommand, *, release: LiveOrder | None, amendment: AmendPayload | None
