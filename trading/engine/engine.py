@@ -346,7 +346,7 @@ class Engine(Calls):
         if not _covered(order, command, left):
             return [Refused("refuse", order.order_id, Reason.INSUFFICIENT_FUNDS)]
         terms = replace(order.terms, price=command.price, quantity=command.quantity)
-        if terms.post_only and terms.stop is None and self._would_take(terms):
+        if terms.post_only and order.order_id in self.orders and self._would_take(terms):
             return [Refused("refuse", order.order_id, Reason.POST_ONLY_WOULD_TAKE)]
         self.take_out(order)
         events: list[Event] = [Amended("amend", order.order_id, command.price, command.quantity)]

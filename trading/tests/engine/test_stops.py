@@ -214,7 +214,7 @@ def test_trailing_buy_fires_where_the_price_retraces_from_the_lowest():
     scene = traded_at(43_000)
     assert scene.buy(5, order_id=1, **trailing(500)) == ["await from 43000"]
 
-    assert scene.trade_at(42_000) == ["trail 1 from 42000"]
+    assert scene.trade_at(42_000) == []
     assert scene.trade_at(44_099) == []
     assert scene.awaiting() == ["1:5 from 42000"]
     assert scene.trade_at(44_100) == ["trigger 1 at 44100"]
@@ -224,7 +224,7 @@ def test_trailing_sell_fires_where_the_price_retraces_from_the_highest():
     scene = traded_at(40_000)
     scene.sell(5, order_id=1, **trailing(500))
 
-    assert scene.trade_at(42_000, 39_901) == ["trail 1 from 42000"]
+    assert scene.trade_at(42_000, 39_901) == []
     assert scene.trade_at(39_900) == ["trigger 1 at 39900"]
 
 
@@ -269,8 +269,8 @@ def test_trailing_stop_that_would_be_armed_at_once_by_its_stop_price_is_rejected
     assert send(5, **trailing(500, stop_price=stop_price)) == ["end Rejected stop_would_trigger, 5 dropped"]
 
 
-def test_extremes_are_told_once_a_command_and_in_order_of_priority():
-    scene = traded_at(100)
+def test_stops_that_a_trade_arms_are_told_in_order_of_priority_with_where_it_ended():
+    scene = Scene()
     scene.sell(5, order_id=2, **trailing(500))
     scene.sell(5, order_id=1, **trailing(500))
     scene.fill_book("""
@@ -281,7 +281,18 @@ def test_extremes_are_told_once_a_command_and_in_order_of_priority():
     assert scene.buy(2, at=103)[3:] == ["trail 2 from 103", "trail 1 from 103"]
 
 
-def test_extreme_is_told_also_of_a_stop_that_the_command_then_triggers():
+def test_stop_that_one_command_arms_and_triggers_is_told_both():
+    scene = Scene()
+    scene.fill_book("""
+        ask 101 | 6:1
+        ask 98  | 5:1
+    """)
+    scene.buy(1, at=999, order_id=1, **trailing(100))
+
+    assert scene.buy(2, at=101)[3:] == ["trail 1 from 98", "trigger 1 at 101"]
+
+
+def test_trailing_stop_follows_silently_and_triggers_from_where_it_got():
     scene = traded_at(100)
     scene.buy(1, at=999, order_id=1, **trailing(100))
     scene.sell(9, at=999, order_id=2, **stop(OrderType.STOP_MARKET, 1))
@@ -296,7 +307,7 @@ def test_extreme_is_told_also_of_a_stop_that_the_command_then_triggers():
         ask 101 | 6:1
         ask 98  | 5:1
     """)
-    assert scene.buy(2, at=101)[3:] == ["trail 1 from 98", "trigger 1 at 101"]
+    assert scene.buy(2, at=101)[3:] == ["trigger 1 at 101"]
 
 
 @pytest.mark.parametrize(("side", "worst"), [(Side.SELL, 86), (Side.BUY, 115)])
@@ -334,7 +345,8 @@ def test_stops_are_taken_in_a_call_and_fire_on_the_price_of_the_uncross():
     scene.buy(5, at=105)
     scene.sell(5, at=105)
 
-    assert scene.uncross()[-3:] == ["phase Continuous", "trail 2 from 105", "trigger 1 at 105"]
+    assert scene.uncross()[-2:] == ["phase Continuous", "trigger 1 at 105"]
+    assert scene.awaiting() == ["2:1 from 105"]
     assert scene.enter_triggered() == ["enter 1", "end Expired no_liquidity, 1 dropped"]
 
 
@@ -346,7 +358,7 @@ def test_stops_do_not_fire_where_the_uncross_leads_to_no_continuous_trading():
     scene.buy(5, at=105)
     scene.sell(5, at=105)
 
-    assert scene.uncross(to=Phase.POST_ONLY)[-2:] == ["phase PostOnly", "trail 2 from 105"]
+    assert scene.uncross(to=Phase.POST_ONLY)[-1:] == ["phase PostOnly"]
     assert scene.awaiting() == ["1:1", "2:1 from 105"]
 
 
