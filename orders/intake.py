@@ -152,7 +152,8 @@ def _submit(candidates: Sequence[Candidate], outcomes: list[Outcome | None]) -> 
     stale = []
     for row in rows:
         candidate = by_n[row.n]
-        if row.decision == "stale_rules":
+        # A day that has ended meanwhile is followed by another.
+        if row.decision == "stale_rules" or (row.decision == "time_is_up" and candidate.order.expires_at is None):
             stale.append(row.n)
         else:
             outcomes[row.n] = _outcome(row, candidate)

@@ -352,7 +352,10 @@ class Order(models.Model):
     visible_quantity = AmountField(
         null=True, blank=True, help_text="What the book shows of it. Empty: not in the book."
     )
-    extreme_price = AmountField(null=True, blank=True, help_text="The price that a trailing stop trails.")
+    extreme_price = AmountField(
+        null=True, blank=True, help_text="What a trailing stop was armed with; trades since may be beyond."
+    )
+    armed_sequence = models.BigIntegerField(null=True, blank=True, help_text="Of the command that armed it.")
     held_amount = AmountField()
     maker_fee = RateField()
     taker_fee = RateField()
@@ -422,7 +425,8 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="orders_extreme",
-                condition=Q(extreme_price__isnull=True) | Q(extreme_price__gt=0, trailing_offset__isnull=False),
+                condition=Q(extreme_price__isnull=True, armed_sequence__isnull=True)
+                | Q(extreme_price__gt=0, armed_sequence__gt=0, trailing_offset__isnull=False),
             ),
             models.CheckConstraint(
                 name="orders_fees",
@@ -603,6 +607,9 @@ class MarketMakerProtection(models.Model):
     quantity_limit = AmountField(help_text="More base than this trips it.")
     tripped_at = models.DateTimeField(null=True, blank=True)
     tripped_sequence = models.BigIntegerField(null=True, blank=True)
+    reset_sequence = models.BigIntegerField(
+        null=True, blank=True, help_text="Of the command that reset it last; only fills after it count."
+    )
 
     class Meta:
         db_table = "market_maker_protections"

@@ -61,7 +61,6 @@ def set_protection(
             MarketMakerProtection.objects.update_or_create(
                 account_id=account_id, market_id=rules.market_id, defaults=limits
             )
-            _tell_matching(rules.market_id)
     return own.get()
 
 
@@ -80,7 +79,6 @@ def remove_protection(account_id: int, rules: MarketRules) -> None:
                 value=rules.symbol,
             )
         protection.delete()
-        _tell_matching(rules.market_id)
 
 
 def reset_protection(account_id: int, rules: MarketRules, *, by: str = "") -> tuple[MarketMakerProtection, int]:
@@ -95,9 +93,3 @@ def reset_protection(account_id: int, rules: MarketRules, *, by: str = "") -> tu
     )
     ring_markets([rules.market_id])
     return protection, command.id
-
-
-def _tell_matching(market_id: int) -> None:
-    with connection.cursor() as cursor:
-        # A trigger raises the version on any change of the row.
-        cursor.execute("UPDATE markets SET rules_version = rules_version WHERE id = %s", [market_id])

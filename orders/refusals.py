@@ -9,6 +9,7 @@ from decimal import Decimal
 from accounts.errors import DomainError, refusal
 from accounts.numbers import EXACT
 from orders.requests import NewOrder
+from orders.rules import time_is_up
 from orders.statement import Candidate, Row
 from orders.terms import Side
 
@@ -28,6 +29,10 @@ def refusal_of(row: Row, candidate: Candidate) -> DomainError:
             return refusal("market_maker_protection", "market_maker_protection", message, value=True)
         case "price_out_of_band":
             return price_out_of_band(row.band_low, row.band_high, order.price)
+        case "time_is_up":
+            assert order.expires_at is not None
+            fault = time_is_up(order.expires_at, row.created_at)
+            return DomainError(fault.code, fault.message, [fault])
         case "no_reference_price":
             message = f"{rules.symbol} has no price yet to protect a market order with; place a limit order."
             return refusal("no_reference_price", "order_type", message, value=str(order.order_type))

@@ -233,10 +233,13 @@ def _check_expiry(expires_at: datetime) -> list[FieldError]:
     now = datetime.now(UTC)
     if expires_at > now:
         return []
-    limit = render_time(now)
-    return [
-        FieldError("expires_at", "invalid_value", "expires_at must be in the future.", limit, render_time(expires_at))
-    ]
+    return [time_is_up(expires_at, now)]
+
+
+def time_is_up(expires_at: datetime, now: datetime) -> FieldError:
+    """Name what is wrong with an order that would expire at once."""
+    message = "expires_at must be in the future."
+    return FieldError("expires_at", "invalid_value", message, render_time(now), render_time(expires_at))
 
 
 def expiry_of(order: NewOrder, rules: MarketRules) -> datetime | None:

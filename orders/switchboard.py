@@ -25,6 +25,7 @@ from orders.models import OPEN, Market, Order
 from orders.switches import Killed, kill_markets, kill_user, lift_user
 from orders.terms import Phase
 
+BACK_OFFICE = "back office"
 USERS_AT_ONCE_MAX = 20
 """Each waits for matching, and a request may not take for ever."""
 
@@ -101,8 +102,12 @@ class PhasesAndKillSwitch(ModelAdmin):
         self._ask_phase(request, queryset, Phase.CANCEL_ONLY)
 
     @admin.action(description="Post only: no matching", permissions=["change"])
-    def post_only(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._ask_phase(request, queryset, Phase.POST_ONLY)
+    def post_only(self, request: HttpRequest, queryset: QuerySet[Market]) -> HttpResponse | None:
+        effect = (
+            "These markets take post-only orders, and match nothing. A call ends at once, at whatever price it has: its market and "
+            "auction-only orders end, what is left of the others stays."
+        )
+        return self._ask_phase_first(request, queryset, Phase.POST_ONLY, effect, "Post only")
 
     @admin.action(description="Start an auction: collect orders", permissions=["change"])
     def start_auction(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
@@ -114,22 +119,17 @@ class PhasesAndKillSwitch(ModelAdmin):
 
     @admin.action(description="Resume continuous trading directly", permissions=["change"])
     def resume_directly(self, request: HttpRequest, queryset: QuerySet[Market]) -> HttpResponse | None:
-        def do(reason: str) -> None:
-            self._ask_phase(request, queryset, Phase.CONTINUOUS, reason=reason, direct=True)
-
         effect = "These markets go on at once, without an auction; whatever crosses by then trades at one price."
-        markets = list(queryset.order_by("symbol"))
-        return ask_first(
-            self, request, markets, action="resume_directly", effect=effect, button="Resume directly", do=do
-        )
+        return self._ask_phase_first(request, queryset, Phase.CONTINUOUS, effect, "Resume directly", direct=True)
 
     @admin.action(description="Pre-open: collect orders until the opening", permissions=["change"])
     def pre_open(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
         self._ask_phase(request, queryset, Phase.PRE_OPEN)
 
     @admin.action(description="Close: no orders, and day orders end", permissions=["change"])
-    def close(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._ask_phase(request, queryset, Phase.CLOSED)
+    def close(self, request: HttpRequest, queryset: QuerySet[Market]) -> HttpResponse | None:
+        effect = "These markets take no orders and match nothing; every DAY order in them ends."
+        return self._ask_phase_first(request, queryset, Phase.CLOSED, effect, "Close")
 
     @admin.action(description="Kill switch: cancel all orders, take no new ones", permissions=["change"])
     def kill(self, request: HttpRequest, queryset: QuerySet[Market]) -> HttpResponse | None:
@@ -147,19 +147,35 @@ class PhasesAndKillSwitch(ModelAdmin):
         )
         return ask_first(self, request, markets, action="kill", effect=effect, button="Throw the kill switch", do=do)
 
+    def _ask_phase_first(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Market],
+        phase: Phase,
+        effect: str,
+        button: str,
+        *,
+        direct: bool = False,
+    ) -> HttpResponse | None:
+        def do(reason: str) -> None:
+            self._ask_phase(request, queryset, phase, reason=reason, direct=direct)
+
+        markets, action = list(queryset.order_by("symbol")), button.lower().replace(" ", "_")
+        return ask_first(self, request, markets, action=action, effect=effect, button=button, do=do)
+
     def _ask_phase(
         self,
         request: HttpRequest,
         queryset: QuerySet[Market],
         phase: Phase,
         *,
-        reason: str = "back office",
+        reason: str = BACK_OFFICE,
         direct: bool = False,
     ) -> None:
         markets = list(queryset.order_by("symbol"))
         for market in markets:
             command_id = ask_phase(market, phase, reason=reason, by=request.user.get_username(), direct=direct)
-            how = f" directly ({reason})" if direct else ""
+            how = (" directly" if direct else "") + ("" if reason == BACK_OFFICE else f" ({reason})")
             self.log_change(request, market, f"Asked for phase {phase}{how}, command {command_id}.")
         symbols = ", ".join(market.symbol for market in markets)
         self.message_user(request, f"Asked for phase {phase}: {symbols}. It takes effect once matching has taken it.")

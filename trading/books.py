@@ -5,7 +5,8 @@ priority order, which are the commit's own record; the fence's last sequence tel
 Beside the engine, which knows no money, stands what settlement must know of each live order.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from orders.rules import MarketRules, make_rules
 from orders.terms import LIMIT_TYPES, STOP_TYPES, OrderStatus, OrderType, Phase, SelfTradePrevention, Side, TimeInForce
 from trading.engine.book import RestingOrder
 from trading.engine.commands import NewOrder
-from trading.engine.engine import Engine, as_triggered
+from trading.engine.engine import Engine
 from trading.journal import FIRST_HASH, set_rules
 from trading.protection import Limit, Watch
 
@@ -33,7 +34,8 @@ class LiveOrder:
 
     `held` is in the smallest units of the asset it gives, `filled_quote` in the quote asset's; `filled`, `prevented`, `left`,
     `visible`, `display` and `quantity` are lots, `price` and `extreme` ticks, fee rates units of 10^-8. `price` is the one it
-    holds at; `visible` is None unless it is in the book.
+    holds at; `visible` is None unless it is in the book. `extreme` is what a trailing stop was armed with, by the sequence
+    `armed`.
     """
 
     order_id: int
@@ -54,6 +56,7 @@ class LiveOrder:
     display: int | None = None
     visible: int | None = None
     extreme: int | None = None
+    armed: int | None = None
     ended: int | None = None
     flagged: bool = False
 
@@ -69,6 +72,7 @@ class MarketBook:
     live: dict[int, LiveOrder] = field(default_factory=dict)
     wanted: RulesPayload = field(default_factory=RulesPayload)
     watch: Watch = field(default_factory=Watch)
+    limits: str | None = None
 
 
 def new_live_order(order_id: int, account_id: int, payload: NewPayload) -> LiveOrder:
@@ -110,6 +114,7 @@ class OrderRow(NamedTuple):
     remaining_quantity: Decimal | None
     visible_quantity: Decimal | None
     extreme_price: Decimal | None
+    armed_sequence: int | None
     held_amount: Decimal
     maker_fee: Decimal
     taker_fee: Decimal
@@ -128,29 +133,54 @@ _ROW = (*OrderRow._fields[:-1], "account__user_id")
 class StoredBook(NamedTuple):
     """A market, its state and its last hash, and the columns of an OrderRow of each order that lives, in priority order.
 
-    `trailing` has the protection band of each trailing stop, by order id, which only the journal keeps.
+    `trailing` has, by order id, each trailing stop's protection band, which only the journal keeps; `ranges` the lowest and
+    the highest price that traded after a stop was armed and up to where the next one was, by the sequence that armed it.
     """
 
     market: Market
     last_hash: bytes
     orders: list[tuple[Any, ...]]
     trailing: dict[int, int]
+    ranges: dict[int, tuple[Decimal, Decimal]]
     protections: list[MarketMakerProtection]
+    limits: str | None
     flagged_fills: list[tuple[int, Decimal, int]]
 
 
 _TRAILING = """
     SELECT o.id, COALESCE((c.payload->>'protection')::bigint, 0)
     FROM orders o JOIN commands c ON c.order_id = o.id AND c.kind = 'new'
-    WHERE o.market_id = %s AND o.order_type = 'TrailingStop' AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+    WHERE o.market_id = %s AND o.order_type = 'TrailingStop' AND o.status = 'PendingTrigger'
 """
-# A window's fills, as far back as the longest window of the market goes.
+# One walk over the trades since the first of them was armed.
+_RANGES = """
+    WITH armed AS (
+        SELECT array_agg(DISTINCT armed_sequence ORDER BY armed_sequence) AS sequences FROM orders
+        WHERE market_id = %(market_id)s AND order_type = 'TrailingStop' AND status = 'PendingTrigger'
+            AND armed_sequence IS NOT NULL
+    )
+    SELECT armed.sequences[width_bucket(t.sequence - 1, armed.sequences)], min(t.price), max(t.price)
+    FROM armed JOIN trades t ON t.market_id = %(market_id)s AND t.sequence > armed.sequences[1]
+    GROUP BY 1
+"""
+_LIMITS = """
+    SELECT market_id, string_agg(concat_ws(' ', account_id, window_ms, quantity_limit), ',' ORDER BY account_id)
+    FROM market_maker_protections WHERE market_id = ANY(%s) GROUP BY market_id
+"""
+# What a window of the market may still have in it, seen from the oldest command that waits. A trade is later than what brought it.
 _FLAGGED_FILLS = """
+    WITH horizon AS MATERIALIZED (
+        SELECT COALESCE(min(accepted_at), now()) - %(window_ms)s * interval '1 millisecond' AS moment
+        FROM commands WHERE market_id = %(market_id)s AND sequence IS NULL
+    )
     SELECT t.maker_account_id, t.quantity, (extract(epoch FROM c.accepted_at) * 1000000)::bigint
     FROM trades t
     JOIN orders o ON o.id = t.maker_order_id AND o.market_maker_protection
+    JOIN market_maker_protections p ON p.market_id = t.market_id AND p.account_id = t.maker_account_id
+        AND t.sequence > COALESCE(p.reset_sequence, 0)
     JOIN commands c ON c.market_id = t.market_id AND c.sequence = t.sequence
-    WHERE t.market_id = %s AND t.executed_at > now() - %s * interval '1 millisecond'
+    WHERE t.market_id = %(market_id)s AND t.executed_at > (SELECT moment FROM horizon)
+        AND c.accepted_at > (SELECT moment FROM horizon)
     ORDER BY t.sequence, t.ordinal
 """
 
@@ -163,22 +193,54 @@ def rebuild(market_id: int) -> MarketBook:
 def read_stored(market_id: int) -> StoredBook:
     """Read what a book is built from. Several statements: the caller sees to it that they see one moment."""
     market = Market.objects.select_related("base", "quote", "state").get(id=market_id)
-    protections = list(MarketMakerProtection.objects.filter(market_id=market_id).order_by("account_id"))
+    protections, fills = _read_protections(market_id)
     with connection.cursor() as cursor:
         cursor.execute("SELECT hash FROM batches WHERE market_id = %s ORDER BY last_sequence DESC LIMIT 1", [market_id])
         found = cursor.fetchone()
         cursor.execute(_TRAILING, [market_id])
         trailing = dict(cursor.fetchall())
-        fills = []
-        if protections:
-            cursor.execute(_FLAGGED_FILLS, [market_id, max(protection.window_ms for protection in protections)])
-            fills = cursor.fetchall()
+        ranges = {}
+        if trailing:
+            cursor.execute(_RANGES, {"market_id": market_id})
+            ranges = {sequence: (low, high) for sequence, low, high in cursor.fetchall()}
     rows = (
         Order.objects.filter(OPEN, market_id=market_id, priority_sequence__isnull=False)
         .order_by("priority_sequence", "priority_ordinal")
         .values_list(*_ROW)
     )
-    return StoredBook(market, bytes(found[0]) if found else FIRST_HASH, list(rows), trailing, protections, fills)
+    return StoredBook(
+        market,
+        bytes(found[0]) if found else FIRST_HASH,
+        list(rows),
+        trailing,
+        ranges,
+        protections,
+        read_limits([market_id])[market_id],
+        fills,
+    )
+
+
+def refresh_protections(book: MarketBook, limits: str | None) -> None:
+    """Take notice of protections that have been set or removed. Expects the market's fence to be locked."""
+    book.watch = _watch(*_read_protections(book.rules.market_id), book.rules)
+    book.limits = limits
+
+
+def read_limits(market_ids: list[int]) -> dict[int, str | None]:
+    """Read all protections' limits of each market in one text, which tells whether one has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS, [market_ids])
+        return dict.fromkeys(market_ids) | dict(cursor.fetchall())
+
+
+def _read_protections(market_id: int) -> tuple[list[MarketMakerProtection], list[tuple[int, Decimal, int]]]:
+    protections = list(MarketMakerProtection.objects.filter(market_id=market_id).order_by("account_id"))
+    if not protections:
+        return [], []
+    with connection.cursor() as cursor:
+        window_ms = max(protection.window_ms for protection in protections)
+        cursor.execute(_FLAGGED_FILLS, {"market_id": market_id, "window_ms": window_ms})
+        return protections, cursor.fetchall()
 
 
 def build(stored: StoredBook) -> MarketBook:
@@ -195,12 +257,37 @@ def build(stored: StoredBook) -> MarketBook:
         rules, engine, state.last_sequence, stored.last_hash, wanted=rules_for_engine(stored.market, rules)
     )
     book.watch = _watch(stored.protections, stored.flagged_fills, rules)
+    book.limits = stored.limits
+    traded = _Traded(stored.ranges, rules)
     for columns in stored.orders:
         row = OrderRow(*columns)
         live = live_order_of_row(row, rules)
         book.live[live.order_id] = live
-        engine.restore(_resting_order(row, live, rules, stored.trailing.get(row.id, 0)))
+        order = _resting_order(row, live, rules, stored.trailing.get(row.id, 0))
+        if live.armed is not None and order.started_at is not None:
+            choose = min if live.side is Side.BUY else max
+            order.started_at = choose((order.started_at, *traded.extremes_since(live.armed)))
+        engine.restore(order)
     return book
+
+
+class _Traded:
+    """The lowest and the highest price that traded since a sequence."""
+
+    def __init__(self, ranges: Mapping[int, tuple[Decimal, Decimal]], rules: MarketRules) -> None:
+        self._sequences = sorted(ranges)
+        self._extremes: list[tuple[int, ...]] = []
+        prices: tuple[int, ...] = ()
+        for sequence in reversed(self._sequences):
+            prices = (*prices, *map(rules.ticks, ranges[sequence]))
+            prices = (min(prices), max(prices))
+            self._extremes.append(prices)
+        self._extremes.reverse()
+
+    def extremes_since(self, sequence: int) -> tuple[int, ...]:
+        """Return both, or nothing where nothing has traded since."""
+        place = bisect_left(self._sequences, sequence)
+        return self._extremes[place] if place < len(self._sequences) else ()
 
 
 def rules_for_engine(market: Market, rules: MarketRules) -> RulesPayload:
@@ -245,6 +332,7 @@ def live_order_of_row(order: Order | OrderRow, rules: MarketRules) -> LiveOrder:
         display=_lots(order.display_quantity, rules),
         visible=_lots(order.visible_quantity, rules),
         extreme=_ticks(order.extreme_price, rules),
+        armed=order.armed_sequence,
         flagged=order.market_maker_protection,
     )
 
@@ -268,9 +356,9 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
         account=live.account_id,
         display=live.display,
         expires_at=None if row.expires_at is None else to_microseconds(row.expires_at),
-        stop=order_type if order_type in STOP_TYPES else None,
-        stop_price=_ticks(row.stop_price, rules),
-        trailing_offset=row.trailing_offset,
+        stop=order_type if awaits else None,
+        stop_price=_ticks(row.stop_price, rules) if awaits else None,
+        trailing_offset=row.trailing_offset if awaits else None,
         protection=protection,
         market_maker_protection=row.market_maker_protection,
     )
@@ -278,10 +366,8 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
         budget = live.held // rules.tick_lot_units
         return RestingOrder(terms, 0, *live.priority, budget=budget)
     visible = left if live.visible is None else live.visible
-    order = RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=live.extreme)
-    if terms.stop is not None and not awaits:
-        return RestingOrder(as_triggered(order), visible, *live.priority, hidden=left - visible)
-    return order
+    extreme = live.extreme if awaits else None
+    return RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=extreme)
 
 
 def _ticks(price: Decimal | None, rules: MarketRules) -> int | None:

@@ -19,7 +19,7 @@ from orders import bell
 from orders.journal import AmendPayload, PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
-from trading.books import LiveOrder, MarketBook, live_order_of_row, rebuild
+from trading.books import LiveOrder, MarketBook, live_order_of_row, read_limits, rebuild, refresh_protections
 from trading.journal import PendingCommand, failed_command, is_new_order, read_command
 from trading.sequencing import Sequencer
 from trading.settlement import Settlement
@@ -27,17 +27,24 @@ from trading.settlement import Settlement
 log = structlog.get_logger(__name__)
 
 BATCH_SIZE = 500
+# No statement is sent while a batch is reckoned, and the database ends a session that says nothing for long.
+BATCH_SECONDS = 2.0
+KEEP_ALIVE_SECONDS = 3.0
 BELL_SECONDS = 0.25
 RETRY_SECONDS_MIN = 0.05
 RETRY_SECONDS_MAX = 2.0
 LOW_WATER_SECONDS = 1.0
 
 _LOCK_FENCES = """
-    SELECT s.market_id, s.last_sequence, m.rules_version
+    SELECT s.market_id, s.last_sequence
     FROM market_states s JOIN markets m ON m.id = s.market_id
     WHERE m.shard = %s
       AND EXISTS (SELECT FROM commands c WHERE c.market_id = s.market_id AND c.sequence IS NULL AND c.id > %s)
     ORDER BY s.market_id FOR NO KEY UPDATE OF s
+"""
+# By a statement of its own: its snapshot is later than the fences' locks.
+_READ_VERSIONS = """
+    SELECT id, rules_version FROM markets WHERE id = ANY(%s)
 """
 _READ_PENDING = """
     SELECT c.id, c.market_id, c.kind, c.order_id, c.account_id, c.payload::text,
@@ -139,30 +146,39 @@ class Shard:
                 return 0
             rows = self._read_pending(list(books), limit)
             settlement = Settlement()
+            deadline = time.monotonic() + BATCH_SECONDS
             try:
                 for market_id, commands in groupby(sorted(rows, key=_market_then_id), key=lambda row: row.market_id):
-                    _match(books[market_id], list(commands), settlement)
+                    _match(books[market_id], list(commands), settlement, deadline)
                 settlement.write()
             except Exception as error:
                 if len(rows) == 1 and is_commands_fault(error):
                     raise CommandFailed(rows[0]) from error
                 raise
-        self._one_by_one = max(0, self._one_by_one - len(rows))
-        if 0 < len(rows) < limit:
+        taken = settlement.taken_from_journal()
+        self._one_by_one = max(0, self._one_by_one - taken)
+        if 0 < taken == len(rows) < limit:
             self._low_water.advance(max(row.id for row in rows))
-        return len(rows)
+        return taken
 
     def _lock_books(self) -> dict[int, MarketBook]:
         """Lock the fences of the markets that have work; returns their books, rebuilt where there is any doubt."""
         with connection.cursor() as cursor:
             cursor.execute(_LOCK_FENCES, [self.number, self._low_water.id])
-            fences = cursor.fetchall()
-        for market_id, last_sequence, rules_version in fences:
+            fences = dict(cursor.fetchall())
+            if not fences:
+                return {}
+            cursor.execute(_READ_VERSIONS, [list(fences)])
+            versions = cursor.fetchall()
+        limits = read_limits(list(fences))
+        for market_id, rules_version in versions:
             book = self._books.get(market_id)
-            if book is None or book.last_sequence != last_sequence or book.rules.version != rules_version:
+            if book is None or book.last_sequence != fences[market_id] or book.rules.version != rules_version:
                 self._books[market_id] = rebuild(market_id)
-                log.info("book_rebuilt", market=self._books[market_id].rules.symbol, sequence=last_sequence)
-        return {market_id: self._books[market_id] for market_id, _, _ in fences}
+                log.info("book_rebuilt", market=self._books[market_id].rules.symbol, sequence=fences[market_id])
+            elif book.limits != limits[market_id]:
+                refresh_protections(book, limits[market_id])
+        return {market_id: self._books[market_id] for market_id in fences}
 
     def _read_pending(self, market_ids: list[int], limit: int) -> list[PendingCommand]:
         """Read the oldest pending commands. A statement of its own: its snapshot is later than the fences' locks."""
@@ -203,11 +219,13 @@ def _write_failure(row: PendingCommand, failure: str, *, release: bool) -> None:
         settlement.write()
 
 
-def _match(book: MarketBook, rows: list[PendingCommand], settlement: Settlement) -> None:
-    """Run a market's commands through its engine, and close its batch."""
-    run = Sequencer(book, settlement)
+def _match(book: MarketBook, rows: list[PendingCommand], settlement: Settlement, deadline: float) -> None:
+    """Run a market's commands through its engine, one at least, and close its batch; those it has no time for stay pending."""
+    run = Sequencer(book, settlement, keep_alive=_KeepAlive())
     for row in rows:
         run.take(row)
+        if time.monotonic() > deadline:
+            break
     settlement.close_batch(book, run.taken)
 
 
@@ -251,6 +269,20 @@ def is_commands_fault(error: BaseException) -> bool:
     if isinstance(error, InternalError):
         return getattr(error.__cause__, "pgcode", None) == "P0001"
     return not isinstance(error, DatabaseDriverError | MemoryError)
+
+
+class _KeepAlive:
+    """Says something to the database now and then: one command that triggers very many may take longer than it waits."""
+
+    def __init__(self) -> None:
+        self._said_at = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._said_at > KEEP_ALIVE_SECONDS:
+            self._said_at = now
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
 
 
 class LowWater:

@@ -39,6 +39,12 @@ class Watch:
         if self._sums[account] > limit.lots:
             self._over.add(account)
 
+    def reset(self, account: int) -> None:
+        """Begin an account's sum anew."""
+        if account in self._fills:
+            self._fills[account].clear()
+            self._sums[account] = 0
+
     def take_over(self) -> list[int]:
         """Return the accounts that have passed their limit since this was asked last."""
         over = sorted(self._over)

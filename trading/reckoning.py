@@ -57,7 +57,8 @@ class PreventionRow(NamedTuple):
 class ProtectionRow(NamedTuple):
     market_id: int
     account_id: int
-    sequence: int | None
+    on: bool
+    sequence: int
 
 
 class BatchRow(NamedTuple):
@@ -143,14 +144,15 @@ class Reckoning:
                 self._place(book, event.order_id, (taken.sequence, ordinal), visible=event.quantity)
             case Parked():
                 self._place(book, event.order_id, (taken.sequence, ordinal), visible=None)
+                self._reprice(book, event)
             case Shown():
                 order = self._touch(book, event.order_id)
                 order.priority, order.visible = (taken.sequence, ordinal), event.quantity
-            case Awaiting():
+            case Awaiting() | Trailed():
                 order = self._touch(book, event.order_id)
-                order.priority, order.extreme = (taken.sequence, ordinal), event.extreme
-            case Trailed():
-                self._touch(book, event.order_id).extreme = event.extreme
+                order.extreme, order.armed = event.extreme, None if event.extreme is None else taken.sequence
+                if isinstance(event, Awaiting):
+                    order.priority = taken.sequence, ordinal
             case Ended():
                 self._end(book, event.order_id, event.reason, taken.sequence)
             case Reduced():
@@ -161,8 +163,13 @@ class Reckoning:
             case Prevented():
                 self._prevent(book, taken.sequence, ordinal, event)
             case Protected():
-                sequence = taken.sequence if event.on else None
-                self.protections.append(ProtectionRow(book.rules.market_id, event.account, sequence))
+                self._protect(book, taken.sequence, event)
+
+    def _protect(self, book: MarketBook, sequence: int, event: Protected) -> None:
+        """Note that a protection has tripped, or begin its window anew."""
+        if not event.on:
+            book.watch.reset(event.account)
+        self.protections.append(ProtectionRow(book.rules.market_id, event.account, event.on, sequence))
 
     def reject_failed(
         self, book: MarketBook, taken: TakenCommand, *, release: LiveOrder | None, amendment: AmendPayload | None
@@ -180,6 +187,10 @@ class Reckoning:
         if amendment is not None:
             assert taken.pending.account_id is not None
             self._give_back(rules, taken.pending.account_id, amendment)
+
+    def taken_from_journal(self) -> int:
+        """Count the commands that were pending, and not the loop's own."""
+        return sum(1 for taken in self.commands if taken.pending.id)
 
     def close_batch(self, book: MarketBook, taken: Sequence[TakenCommand]) -> None:
         """Chain the batch's hash and move the book's sequence on."""
@@ -204,6 +215,16 @@ class Reckoning:
             order.visible = min(visible, order.display)
         if order.status is OrderStatus.PENDING_TRIGGER:
             order.status = OrderStatus.NEW
+
+    def _reprice(self, book: MarketBook, event: Parked) -> None:
+        """Let an order hold no more than it may cost: a trailing stop's protection price is known only once it has triggered."""
+        order = self._touch(book, event.order_id)
+        if order.price == event.price:
+            return
+        order.price = event.price
+        if order.left is not None:
+            needed = order.left * _units_a_lot(book.rules, order.side, order.price)
+            self._release(book.rules, order, order.held - needed)
 
     def _trade(self, book: MarketBook, taken: TakenCommand, ordinal: int, event: Traded) -> None:
         rules = book.rules

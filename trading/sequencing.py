@@ -8,6 +8,7 @@ sequences and in the same commit, so that a replay needs no clock, no chance and
 
 import secrets
 import time
+from collections.abc import Callable
 
 from orders.journal import ExpirePayload, Payload, PhasePayload, ProtectPayload, TriggerPayload, write_payload
 from orders.terms import CommandKind, Phase
@@ -21,7 +22,10 @@ _SECOND = 1_000_000
 class Sequencer:
     """One market's share of a batch."""
 
-    def __init__(self, book: MarketBook, settlement: Settlement) -> None:
+    def __init__(
+        self, book: MarketBook, settlement: Settlement, *, keep_alive: Callable[[], None] = lambda: None
+    ) -> None:
+        self._keep_alive = keep_alive
         self._book = book
         self._engine = book.engine
         self._settlement = settlement
@@ -75,6 +79,7 @@ class Sequencer:
         self._take(PendingCommand(0, market_id, str(kind), order_id, account_id, text, self._now), payload)
 
     def _take(self, row: PendingCommand, payload: Payload) -> None:
+        self._keep_alive()
         self._sequence += 1
         events = self._engine.apply(self._sequence, engine_command(row, payload))
         taken = TakenCommand(row, self._sequence, payload, events)

@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts import ledger
 from accounts.ledger import Change, Posting
-from accounts.models import TransferKind
+from accounts.models import AMOUNT_LIMIT, TransferKind
 from accounts.numbers import from_units
 from accounts.times import from_microseconds
 from orders.journal import write_payload
@@ -23,6 +23,15 @@ from trading.books import LiveOrder
 from trading.engine.engine import ENGINE_VERSION, Engine
 from trading.journal import rules_payload
 from trading.reckoning import Reckoning, TradeRow
+
+_TRIP = """
+    UPDATE market_maker_protections SET tripped_sequence = %s, tripped_at = now()
+    WHERE market_id = %s AND account_id = %s
+"""
+_RESET = """
+    UPDATE market_maker_protections SET reset_sequence = %s, tripped_sequence = NULL, tripped_at = NULL
+    WHERE market_id = %s AND account_id = %s
+"""
 
 
 class Settlement(Reckoning):
@@ -96,12 +105,14 @@ class Settlement(Reckoning):
             UPDATE orders o SET status = u.status, reason = u.reason, quantity = u.quantity,
                 filled_quantity = u.filled, filled_quote = u.filled_quote, prevented_quantity = u.prevented,
                 remaining_quantity = u.remaining, visible_quantity = u.visible, extreme_price = u.extreme,
+                armed_sequence = u.armed,
                 held_amount = u.held, priority_sequence = u.sequence, priority_ordinal = u.ordinal,
-                ended_sequence = u.ended, price = CASE WHEN o.price IS NOT NULL THEN u.price END, updated_at = now()
+                ended_sequence = u.ended, price = CASE WHEN o.price IS NOT NULL THEN u.price END,
+                protection_price = CASE WHEN o.price IS NULL THEN u.price END, updated_at = now()
             FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
-                %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::int[],
-                %s::bigint[], %s::numeric[])
-                AS u (id, status, reason, quantity, filled, filled_quote, prevented, remaining, visible, extreme, held,
+                %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::numeric[], %s::bigint[],
+                %s::int[], %s::bigint[], %s::numeric[])
+                AS u (id, status, reason, quantity, filled, filled_quote, prevented, remaining, visible, extreme, armed, held,
                     sequence, ordinal, ended, price)
             WHERE o.id = u.id
             """,
@@ -150,15 +161,10 @@ class Settlement(Reckoning):
     def _write_protections(self) -> None:
         # In their order: an account may be protected and reset in one batch.
         with connection.cursor() as cursor:
-            for market_id, account_id, sequence in self.protections:
-                cursor.execute(
-                    """
-                    UPDATE market_maker_protections
-                    SET tripped_sequence = %(sequence)s, tripped_at = CASE WHEN %(sequence)s::bigint IS NOT NULL THEN now() END
-                    WHERE market_id = %(market_id)s AND account_id = %(account_id)s
-                    """,
-                    {"market_id": market_id, "account_id": account_id, "sequence": sequence},
-                )
+            for market_id, account_id, on, sequence in self.protections:
+                cursor.execute(_TRIP if on else _RESET, [sequence, market_id, account_id])
+                if on and not cursor.rowcount:
+                    raise RowsMissing("a protection that has tripped is not there any more")
 
     def _write_batches(self) -> None:
         with connection.cursor() as cursor:
@@ -228,8 +234,8 @@ def _postings(
 def order_columns(rules: MarketRules, order: LiveOrder) -> tuple[object, ...]:
     """Lay out what settlement writes of an order.
 
-    Id, status, reason; quantity, filled quantity and quote, prevented, remaining, visible; extreme; held; priority, the
-    sequence that ended it, and the price it holds at.
+    Id, status, reason; quantity, filled quantity and quote, prevented, remaining, visible; the extreme it was armed with, and
+    by which sequence; held; priority, the sequence that ended it, and the price it holds at.
     """
     sequence, ordinal = order.priority or (None, None)
     return (
@@ -243,6 +249,7 @@ def order_columns(rules: MarketRules, order: LiveOrder) -> tuple[object, ...]:
         None if order.left is None else rules.quantity(order.left),
         None if order.visible is None else rules.quantity(order.visible),
         _price(order.extreme, rules),
+        order.armed,
         from_units(order.held, rules.quote_scale if order.side is Side.BUY else rules.base_scale),
         sequence,
         ordinal,
@@ -279,7 +286,10 @@ def _indicative(engine: Engine, rules: MarketRules) -> tuple[Decimal | None, Dec
     found = engine.indicative() if engine.phase in CALL_PHASES else None
     if found is None:
         return None, None, None
-    return rules.price(found.price), rules.quantity(found.quantity), rules.quantity(found.surplus)
+    quantity, surplus = rules.quantity(found.quantity), rules.quantity(found.surplus)
+    # What would be bought in vain may be more than a column holds, for nothing but money bounds it.
+    most = AMOUNT_LIMIT - rules.lot_size
+    return rules.price(found.price), min(quantity, most), max(-most, min(surplus, most))
 
 
 def _next_trade_ids(count: int) -> list[int]:

@@ -69,6 +69,7 @@ WITH input AS MATERIALIZED (
         CASE
             WHEN existing_id IS NOT NULL THEN 'existing'
             WHEN current_version <> rules_version THEN 'stale_rules'
+            WHEN expires_at <= statement_timestamp() THEN 'time_is_up'
             WHEN account_status <> 'active' THEN 'account_frozen'
             WHEN phase <> ALL (phases) THEN 'market_halted'
             -- A subquery of one value, which unlike EXISTS is not planned in two ways.

@@ -131,12 +131,10 @@ def test_a_protection_is_set_by_its_service(operator: Client) -> None:
     form = _protection(account, market)
     assert operator.post(reverse("admin:orders_marketmakerprotection_add"), form).status_code == 302
     protection = MarketMakerProtection.objects.get()
-    assert Market.objects.get().rules_version == market.rules_version + 1
     page = reverse("admin:orders_marketmakerprotection_change", args=[protection.id])
     assert operator.post(page, {"window_ms": "600", "quantity_limit": "3"}).status_code == 302
     protection.refresh_from_db()
     assert (protection.window_ms, protection.quantity_limit) == (600, 3)
-    assert Market.objects.get().rules_version == market.rules_version + 2
     assert LogEntry.objects.count() == 2
 
 

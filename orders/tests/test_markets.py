@@ -1,5 +1,6 @@
 """Create markets, by the service and from the command line, and be refused."""
 
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -56,6 +57,11 @@ def test_a_market_comes_with_all_that_trading_needs() -> None:
         ({"reference_price": Decimal("0.001")}, ["reference_price"]),
         ({"price_band": Decimal(1)}, ["price_band"]),
         ({"protection_band": Decimal("-0.1")}, ["protection_band"]),
+        ({"volatility_band": Decimal(0), "auction_band": Decimal(1)}, ["volatility_band", "auction_band"]),
+        ({"opens_at": time(9)}, ["closes_at"]),
+        ({"closes_at": time(9)}, ["closes_at"]),
+        ({"opens_at": time(9), "closes_at": time(9)}, ["closes_at"]),
+        ({"call_seconds": -1}, ["call_seconds"]),
         ({"maker_fee": Decimal(1), "taker_fee": Decimal("-0.001")}, ["maker_fee", "taker_fee"]),
         ({"order_types": ["Wish"]}, ["order_types"]),
         ({"shard": -1}, ["shard"]),

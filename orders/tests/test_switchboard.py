@@ -66,10 +66,8 @@ def said(response: Any) -> list[str]:
     [
         ("halt", {"phase": "Halted"}),
         ("cancel_only", {"phase": "CancelOnly"}),
-        ("post_only", {"phase": "PostOnly"}),
         ("pre_open", {"phase": "PreOpen"}),
         ("resume", {"phase": "Continuous", "through_call": True}),
-        ("close", {"phase": "Closed"}),
     ],
 )
 def test_phases_change_by_journaled_commands(operator, markets, action, payload):
@@ -84,6 +82,21 @@ def test_phases_change_by_journaled_commands(operator, markets, action, payload)
     ]
     assert set(MarketState.objects.values_list("phase", flat=True)) == {"Continuous"}
     assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == [str(market.id) for market in markets]
+
+
+@pytest.mark.parametrize(
+    ("action", "phase", "effect"),
+    [("post_only", "PostOnly", "A call ends at once"), ("close", "Closed", "every DAY order")],
+)
+def test_what_ends_orders_is_asked_about_first(operator, markets, action, phase, effect):
+    assert effect in act(operator, action, markets).content.decode()
+    assert not Command.objects.exists()
+
+    act(operator, action, markets, confirmed="yes", reason="the day is over")
+
+    expected = {"phase": phase, "reason": "the day is over", "by": BY}
+    assert [command.payload for command in Command.objects.all()] == [expected] * 2
+    assert LogEntry.objects.first().change_message.startswith(f"Asked for phase {phase} (the day is over)")
 
 
 def test_an_auction_is_started_with_an_end(operator, markets):

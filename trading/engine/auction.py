@@ -6,7 +6,7 @@ lowest where all have something left to sell; else the reference price, brought 
 only market orders cross, whatever limits there are, the reference price itself. No volume, no price.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -43,22 +43,32 @@ class Interest:
 
 
 def find_price(buys: Interest, sells: Interest, reference: int | None) -> Uncross | None:
-    """Return what an uncross gives; None where nothing crosses."""
-    ladder = [_at(price, buys, sells) for price in sorted(buys.prices | sells.prices)]
-    most = max((rung.quantity for rung in ladder), default=0)
+    """Return what an uncross gives; None where nothing crosses.
+
+    With the price, what would buy falls and what would sell rises. So the most volume is at one of the two limits between which the
+    surplus changes its sign, and only those near them are looked at.
+    """
+    prices = sorted(buys.prices | sells.prices)
+
+    def shortage(price: int) -> int:
+        return sells.lots_at(price) - buys.lots_at(price)
+
+    turn = bisect_left(prices, 0, key=shortage)
+    to_buy = _at(prices[turn - 1], buys, sells) if turn else None
+    to_sell = _at(prices[turn], buys, sells) if turn < len(prices) else None
+    most = max((rung.quantity for rung in (to_buy, to_sell) if rung is not None), default=0)
     if not most:
         at_reference = None if reference is None else _at(reference, buys, sells)
         return at_reference if at_reference is not None and at_reference.quantity else None
-    ladder = [rung for rung in ladder if rung.quantity == most]
-    least = min(abs(rung.surplus) for rung in ladder)
-    ladder = [rung for rung in ladder if abs(rung.surplus) == least]
-    to_buy = [rung for rung in ladder if rung.surplus > 0]
-    to_sell = [rung for rung in ladder if rung.surplus < 0]
-    if not to_sell and to_buy:
-        return to_buy[-1]
-    if not to_buy and to_sell:
-        return to_sell[0]
-    low, high = (to_buy[-1].price, to_sell[0].price) if to_buy else (ladder[0].price, ladder[-1].price)
+    nearest = [rung for rung in (to_buy, to_sell) if rung is not None and rung.quantity == most]
+    least = min(abs(rung.surplus) for rung in nearest)
+    nearest = [rung for rung in nearest if abs(rung.surplus) == least]
+    low = high = nearest[0].price
+    if len(nearest) == 2:
+        high = nearest[1].price
+    elif not least:
+        # Up to the last limit at which nothing is left over.
+        high = prices[bisect_right(prices, 0, lo=turn, key=shortage) - 1]
     wished = (low + high) // 2 if reference is None else reference
     return _at(max(low, min(wished, high)), buys, sells)
 

@@ -8,9 +8,13 @@ Canceling is O(1): the order is emptied where it stands, and dead entries are sw
 from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 from orders.terms import Side
 from trading.engine.commands import NewOrder
+
+if TYPE_CHECKING:
+    from trading.engine.trails import Trail
 
 SWEEP_SLACK = 16
 PRUNE_SLACK = 64
@@ -20,10 +24,23 @@ class RestingOrder:
     """An order that lives: in the book, parked for the next uncross, or awaiting its trigger.
 
     `terms` are what it asks for by now. `left` are the lots it shows, 0 once it has gone; an iceberg has `hidden` ones beside.
-    An order with a budget has no lots, but what is left of its `budget`. `extreme` is a trailing stop's.
+    An order with a budget has no lots, but what is left of its `budget`. A trailing stop that is armed follows a `trail`; the extreme it
+    `started_at` is the one it had when it was armed, or when it left its trail.
     """
 
-    __slots__ = ("budget", "extreme", "hidden", "left", "level", "order_id", "ordinal", "owner", "sequence", "terms")
+    __slots__ = (
+        "budget",
+        "hidden",
+        "left",
+        "level",
+        "order_id",
+        "ordinal",
+        "owner",
+        "sequence",
+        "started_at",
+        "terms",
+        "trail",
+    )
 
     def __init__(
         self,
@@ -42,7 +59,8 @@ class RestingOrder:
         self.hidden = hidden
         self.sequence = sequence
         self.ordinal = ordinal
-        self.extreme = extreme
+        self.started_at = extreme
+        self.trail: Trail | None = None
         self.budget = budget
         self.level: Level
 
@@ -57,6 +75,10 @@ class RestingOrder:
     @property
     def quantity(self) -> int | None:
         return self.terms.quantity
+
+    @property
+    def extreme(self) -> int | None:
+        return self.started_at if self.trail is None else self.trail.last().extreme
 
     def lots_at(self, price: int) -> int:
         """Count the lots that it would still trade at a price, hidden ones included."""

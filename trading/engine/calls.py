@@ -77,12 +77,14 @@ class Calls(LiveOrders):
         if command.phase in (Phase.CONTINUOUS, Phase.POST_ONLY) and (self.phase in CALL_PHASES or self.has_unmatched()):
             self._uncross(events)
         elif command.phase is Phase.CLOSED:
-            of_the_day = [order for order in self.living() if order.terms.time_in_force is TimeInForce.DAY]
+            of_the_day = self.living(lambda order: order.terms.time_in_force is TimeInForce.DAY)
             events += self.end_all(of_the_day, Reason.SESSION_CLOSE)
         self.call_ends_at = None
         self._change_phase(command.phase, events)
         if self.stops.orders:
-            self.look_at_stops(events, may_trigger=self.phase is Phase.CONTINUOUS)
+            # Where the last price has passed some that could not trigger then, they do now.
+            continuous = self.phase is Phase.CONTINUOUS
+            self.look_at_stops(events, may_trigger=continuous, last=self.last_price if continuous else None)
         return events
 
     def _change_phase(self, phase: Phase, events: list[Event]) -> None:

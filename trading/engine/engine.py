@@ -140,7 +140,7 @@ class Engine(Calls):
             raise ValueError(f"order {command.order_id} is not the next that has triggered")
         self.triggered.popleft()
         stop = self.entering.pop(command.order_id)
-        order = as_triggered(stop)
+        order = _as_triggered(stop)
         refusal = self._refusal(order)
         if refusal is not None:
             return [_ended(order, refusal, stop.left)]
@@ -290,7 +290,7 @@ class Engine(Calls):
             self._rest(sequence, order, left, events)
             return
         self.restore(RestingOrder(order, left or 0, sequence, len(events), budget=budget))
-        events.append(Parked("park", order.order_id))
+        events.append(Parked("park", order.order_id, order.price))
 
     def _rest(self, sequence: int, order: NewOrder, left: int, events: list[Event]) -> None:
         display = order.display
@@ -309,14 +309,10 @@ class Engine(Calls):
         return [] if order is None else [self.end(order, command.reason)]
 
     def _cancel_all(self, sequence: int, command: CancelAll) -> list[Event]:
-        return self.end_all(
-            (
-                order
-                for order in self.living()
-                if command.account in (None, order.terms.account) and command.owner in (None, order.owner)
-            ),
-            command.reason,
-        )
+        def named(order: RestingOrder) -> bool:
+            return command.account in (None, order.terms.account) and command.owner in (None, order.owner)
+
+        return self.end_all(self.living(named), command.reason)
 
     def _expire(self, sequence: int, command: Expire) -> list[Event]:
         return [self.end(order, _expiry_reason(order.terms)) for order in self.expired(command.at)]
@@ -339,7 +335,9 @@ class Engine(Calls):
         order = self.find(command.order_id)
         if order is None or order.quantity is None:
             return []
-        if self._refusal(order.terms) is not None:
+        # A market order, which can be met here only in a call, has no terms to bargain about.
+        bargains = order.terms.stop is not None or not order.terms.market
+        if not bargains or self._refusal(order.terms) is not None:
             return [Refused("refuse", order.order_id, Reason.MARKET_HALTED)]
         # What has been filled or prevented stays used up.
         left = command.quantity - (order.quantity - order.lots_at(order.price))
@@ -375,11 +373,9 @@ class Engine(Calls):
     def _protect(self, sequence: int, command: Protect) -> list[Event]:
         events: list[Event] = []
         if command.on:
-            flagged = [
-                order
-                for order in self.living()
-                if order.terms.market_maker_protection and order.terms.account == command.account
-            ]
+            flagged = self.living(
+                lambda order: order.terms.market_maker_protection and order.terms.account == command.account
+            )
             events += self.end_all(flagged, Reason.MARKET_MAKER_PROTECTION)
             self.protected.add(command.account)
         else:
@@ -393,7 +389,7 @@ def _order_type(order: NewOrder) -> OrderType:
     return OrderType.MARKET if order.market else OrderType.LIMIT
 
 
-def as_triggered(stop: RestingOrder) -> NewOrder:
+def _as_triggered(stop: RestingOrder) -> NewOrder:
     """Return what a stop has become: a limit order, or a market order that trades up to its protection price."""
     terms = stop.terms
     price = terms.price
@@ -402,7 +398,7 @@ def as_triggered(stop: RestingOrder) -> NewOrder:
         assert trigger is not None
         low, high = band_around(trigger, terms.protection)
         price = min(price, high) if terms.side is Side.BUY else max(low, 1)
-    return replace(terms, price=price, stop=None, stop_price=None, trailing_offset=None)
+    return replace(terms, price=price, stop=None, stop_price=None, trailing_offset=None, protection=0)
 
 
 def _fillable(order: NewOrder, opposite: BookSide, reach: int) -> bool:

@@ -22,10 +22,11 @@ class Rested(NamedTuple):
 
 
 class Parked(NamedTuple):
-    """The order waits outside the book for the next uncross, with a new priority."""
+    """The order waits outside the book for the next uncross, with a new priority; it trades up to this price."""
 
     tag: Literal["park"]
     order_id: int
+    price: int
 
 
 class Awaiting(NamedTuple):
@@ -37,7 +38,7 @@ class Awaiting(NamedTuple):
 
 
 class Trailed(NamedTuple):
-    """The extreme price that a trailing stop retraces from is this now; from its first one on it is armed."""
+    """A trailing stop is armed, and trails from this extreme on. How far it has got since is not said: the trades say it."""
 
     tag: Literal["trail"]
     order_id: int

@@ -5,9 +5,9 @@ What moves an order from one home to another is engine.py's to decide.
 """
 
 from collections import deque
-from collections.abc import Iterable
-from heapq import heappop, heappush
-from itertools import groupby
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
+from itertools import chain, groupby
 
 from orders.terms import Reason, Side, TimeInForce
 from trading.engine.auction import Interest
@@ -15,6 +15,8 @@ from trading.engine.book import BookSide, RestingOrder, priority
 from trading.engine.commands import NewOrder
 from trading.engine.events import Ended, Event, Trailed, Triggered
 from trading.engine.stops import Stops
+
+EXPIRIES_SLACK = 64
 
 
 class LiveOrders:
@@ -29,6 +31,7 @@ class LiveOrders:
         self.triggered: deque[int] = deque()
         self.entering: dict[int, RestingOrder] = {}
         self._expiries: list[tuple[int, int]] = []
+        self._expiries_limit = EXPIRIES_SLACK
 
     def restore(self, order: RestingOrder) -> None:
         """Put an order where its terms say that it belongs, behind those put there so far."""
@@ -50,8 +53,14 @@ class LiveOrders:
             self._note_expiry(terms)
 
     def _note_expiry(self, terms: NewOrder) -> None:
-        if terms.expires_at is not None:
-            heappush(self._expiries, (terms.expires_at, terms.order_id))
+        if terms.expires_at is None:
+            return
+        heappush(self._expiries, (terms.expires_at, terms.order_id))
+        if len(self._expiries) > self._expiries_limit:
+            # Those that ended before their time would stay until it comes.
+            self._expiries = [entry for entry in set(self._expiries) if self.find(entry[1]) is not None]
+            heapify(self._expiries)
+            self._expiries_limit = 2 * len(self._expiries) + EXPIRIES_SLACK
 
     def side(self, side: Side) -> BookSide:
         return self.bids if side is Side.BUY else self.asks
@@ -59,9 +68,10 @@ class LiveOrders:
     def find(self, order_id: int) -> RestingOrder | None:
         return self.orders.get(order_id) or self.parked.get(order_id) or self.stops.orders.get(order_id)
 
-    def living(self) -> list[RestingOrder]:
-        """List all orders, earliest priority first."""
-        return sorted((*self.orders.values(), *self.parked.values(), *self.stops.orders.values()), key=priority)
+    def living(self, wanted: Callable[[RestingOrder], bool] = lambda _: True) -> list[RestingOrder]:
+        """List all orders, or those wanted, earliest priority first."""
+        everywhere = chain(self.orders.values(), self.parked.values(), self.stops.orders.values())
+        return sorted(filter(wanted, everywhere), key=priority)
 
     def end(self, order: RestingOrder, reason: Reason) -> Ended:
         """Take an order out, with all that is left of it."""
@@ -81,11 +91,16 @@ class LiveOrders:
 
     # -- stops ------------------------------------------------------------------------------------
 
-    def look_at_stops(self, events: list[Event], *, may_trigger: bool) -> None:
-        """See what the trades among these events mean for the stops; those triggered are to enter in the order of `triggered`."""
+    def look_at_stops(self, events: list[Event], *, may_trigger: bool, last: int | None = None) -> None:
+        """See what the trades among these events mean for the stops, or where there are none, the `last` price there was.
+
+        Those triggered are to enter in the order of `triggered`.
+        """
         prices = [price for price, _ in groupby(event[3] for event in events if event[0] == "trade")]
+        if not prices and last is not None:
+            prices = [last]
         look = self.stops.look(prices, may_trigger=may_trigger)
-        for stop in look.trailed:
+        for stop in look.armed:
             assert stop.extreme is not None
             events.append(Trailed("trail", stop.order_id, stop.extreme))
         for stop, price in look.triggered:

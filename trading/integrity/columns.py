@@ -19,7 +19,7 @@ from trading.settlement import order_columns
 
 ORDERS_READ = """
     SELECT id, status, reason, quantity, filled_quantity, filled_quote, prevented_quantity, remaining_quantity,
-        visible_quantity, extreme_price, held_amount, priority_sequence, priority_ordinal, ended_sequence,
+        visible_quantity, extreme_price, armed_sequence, held_amount, priority_sequence, priority_ordinal, ended_sequence,
         COALESCE(price, protection_price), market_id, account_id, side, order_type, time_in_force, post_only,
         self_trade_prevention, stop_price, trailing_offset, display_quantity, expires_at, market_maker_protection,
         quote_quantity, maker_fee, taker_fee

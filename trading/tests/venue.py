@@ -16,7 +16,7 @@ from accounts.models import Account
 from accounts.tests.builders import make_trader, make_user
 from orders import changes
 from orders.journal import ExpirePayload, ProtectPayload, write_payload
-from orders.models import Market, MarketMakerProtection, MarketState, Order
+from orders.models import MarketMakerProtection, MarketState, Order
 from orders.requests import read_amendment
 from orders.terms import OPEN_STATUSES, OrderType, Phase, Reason, SelfTradePrevention, Side, TimeInForce
 from orders.tests.builders import make_market, place_order
@@ -43,7 +43,6 @@ class Venue:
         MarketMakerProtection.objects.create(
             account=self.traders[2], market=self.market, window_ms=60_000, quantity_limit=Decimal(2)
         )
-        Market.objects.get(id=self.market.id).save()  # so that matching takes notice
         self.shard = Shard(0)
 
     def step(self) -> None:

@@ -57,6 +57,7 @@ class Oracle(Matching):
         self._sequence = sequence
         self.events: list[Event] = []
         self._reference = self.reference
+        self._goes_on = False
         extremes = {order.order_id: order.extreme for order in self.orders}
         self._carry_out(command)
         self._look_at_stops(extremes)
@@ -161,7 +162,7 @@ class Oracle(Matching):
         if order is None or order.is_budget:
             return
         new = replace(order, terms=replace(order.terms, price=command.price, quantity=command.quantity))
-        if not self._takes(order):
+        if not self._takes(order) or (order.terms.market and order.home is not Home.AWAITING):
             self._say(Refused("refuse", order.order_id, Reason.MARKET_HALTED))
         elif new.left <= 0:
             self._end(order, Reason.AMENDED_BELOW_FILLED)
@@ -195,6 +196,8 @@ class Oracle(Matching):
             day = [order for order in self.orders if order.terms.time_in_force is TimeInForce.DAY]
             self._end_all(day, Reason.SESSION_CLOSE)
         self._change_phase(command.phase)
+        # Stops that the last price had passed when they could not trigger do so now.
+        self._goes_on = command.phase is Phase.CONTINUOUS
         return None
 
     def _set_call(self, command: SetPhase) -> None:
@@ -237,7 +240,10 @@ class Oracle(Matching):
     def _look_at_stops(self, extremes: dict[int, int | None]) -> None:
         """Let the stops see the command's trades: those triggered enter by the next commands, unless a call is on."""
         triggered = []
-        for price in [event.price for event in self.events if isinstance(event, Traded)]:
+        prices = [event.price for event in self.events if isinstance(event, Traded)]
+        if not prices and self._goes_on and self.last_price is not None:
+            prices = [self.last_price]
+        for price in prices:
             if self.phase is Phase.CONTINUOUS:
                 for order in pick_triggered(self.homed(Home.AWAITING), price):
                     order.home = Home.TRIGGERED
@@ -245,7 +251,7 @@ class Oracle(Matching):
             for order in self.homed(Home.AWAITING):
                 follow(order, price)
         for order in self.homed(Home.AWAITING, Home.TRIGGERED):
-            if order.order_id in extremes and order.extreme != extremes[order.order_id]:
+            if order.order_id in extremes and extremes[order.order_id] is None and order.extreme is not None:
                 self._say(Trailed("trail", order.order_id, order.extreme))
         self.events += triggered
         self.triggered += [event.order_id for event in triggered]

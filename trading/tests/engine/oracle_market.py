@@ -97,7 +97,7 @@ class Market:
 
     def _park(self, order: Order) -> None:
         self._put(order, Home.PARKED)
-        self._say(Parked("park", order.order_id))
+        self._say(Parked("park", order.order_id, order.terms.price))
 
     def _await(self, order: Order) -> None:
         self._put(order, Home.AWAITING)
