@@ -52,6 +52,7 @@ _times = st.integers(1, 6)
 _bands = st.sampled_from([10_000_000, 20_000_000, 40_000_000, None])
 _rules = st.builds(SetRules, st.one_of(_prices, st.none()), _bands, _bands)
 _switches = st.one_of(
+    st.builds(Protect, _accounts, st.just(True)),
     st.builds(Protect, _accounts, st.booleans()),
     st.builds(Expire, _times),
     st.builds(CancelAll, st.just(Reason.KILL_SWITCH), _accounts, st.none()),
@@ -84,9 +85,9 @@ _to_limit = st.builds(
     st.sampled_from([OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT]),
     _prices,
     time_in_force=st.sampled_from(TimeInForce),
-    post_only=st.sampled_from([False, False, True]),
     expires_at=_times,
 )
+_to_post_only = st.builds(stop, st.just(OrderType.STOP_LIMIT), _prices, post_only=st.just(True))
 _trailing = st.builds(
     trailing,
     st.sampled_from([500, 1500, 3000]),
@@ -104,6 +105,7 @@ _kinds = [
     _by_budget,
     _to_market,
     _to_limit,
+    _to_post_only,
     _trailing,
 ]
 _makers = st.tuples(st.one_of(_plain, _maker, _ending, _iceberg, _iceberg), _owners, _prices, _lots)
