@@ -158,7 +158,8 @@ class BookSide:
         level.queue.append(order)
         level.count += 1
         level.total += order.left
-        level.hidden += order.hidden
+        if order.hidden:
+            level.hidden += order.hidden
         order.level = level
 
     def take(self, order: RestingOrder, lots: int) -> None:
