@@ -41,13 +41,9 @@ class Row(msgspec.Struct, frozen=True):
 
 def check_amendment(order: Order, amendment: Amendment, rules: MarketRules) -> list[FieldError]:
     """Check what the order and its market's settings alone decide; returns all that is wrong."""
-    field = "quantity" if amendment.quantity is not None else "price"
     if order.quantity is None:
         message = "An order by quote_quantity cannot be changed: cancel it and place another."
-        return [FieldError(field, "invalid_value", message)]
-    if order.price is None and order.status != OrderStatus.PENDING_TRIGGER and not keeps_priority(order, amendment):
-        message = "Of a market order only the quantity can be changed, and only to less."
-        return [FieldError(field, "invalid_value", message)]
+        return [FieldError("quantity" if amendment.quantity is not None else "price", "invalid_value", message)]
     quantity = order.quantity if amendment.quantity is None else amendment.quantity
     price = order.price if amendment.price is None else amendment.price
     errors = []
@@ -56,6 +52,10 @@ def check_amendment(order: Order, amendment: Amendment, rules: MarketRules) -> l
         errors.append(FieldError("price", "invalid_value", message, value=f"{amendment.price:f}"))
     elif amendment.price is not None:
         errors += check_price("price", amendment.price, rules)
+    elif order.price is None and order.status != OrderStatus.PENDING_TRIGGER and quantity > order.quantity:
+        limit = f"{order.quantity:.{rules.quantity_decimals}f}"
+        message = "A market order's quantity can only be made less."
+        errors.append(FieldError("quantity", "invalid_value", message, limit, f"{quantity:f}"))
     errors += check_quantity(quantity, rules)
     judged_by = order.stop_price if order.price is None else price
     if judged_by is not None:

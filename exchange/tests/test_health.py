@@ -67,7 +67,7 @@ def test_venue_without_a_matching_worker_is_degraded_and_shows_its_backlog(livin
     market, other = make_market(), make_market("ETH/USD", shard=1)
     account = make_trader()
     for _ in range(3):
-        Command.objects.create(market_id=other.id, kind="phase", account=account, payload={})
+        Command.objects.create(market_id=other.id, kind="cancel_all", account=account, payload={})
     Command.objects.create(
         market_id=market.id, kind="phase", payload={}, sequence=1, events=[], processed_at=market.created_at
     )

@@ -38,6 +38,8 @@ DAY = {**LIMIT, "time_in_force": "DAY"}
 ICEBERG = {**LIMIT, "quantity": "0.001", "display_quantity": "0.0002"}
 STOP_LIMIT = {"order_type": "StopLimit", "price": "", "stop_price": ""}
 STOP_MARKET = {"order_type": "StopMarket", "stop_price": ""}
+# In a call there are no IOC orders; and before the first trade nothing to trail.
+MAY_BE_REFUSED = ("market_halted", "no_reference_price")
 TRAILING = {"order_type": "TrailingStop", "trailing_offset": 1}
 
 
@@ -85,7 +87,7 @@ class Trader:
         # Answered with an earlier order is only what has been sent before.
         if status == 201 or (status == 200 and self.repeats > before):
             self.acknowledged[client_order_id] = order["id"]
-        elif not (status == 422 and order["code"] == "market_halted" and body.get("time_in_force") == "IOC"):
+        elif not (status == 422 and order["code"] in MAY_BE_REFUSED):
             self.unexpected.append((client_order_id, status, str(order)))
 
     def _amend(self, order_id: int) -> None:

@@ -201,15 +201,16 @@ def test_amend_holds_for_what_is_left_of_the_order():
     assert Command.objects.get(id=command_id).payload == new_terms("Buy", 11_000, 500_000, "120")
 
 
-def test_amend_of_a_parked_market_order_changes_its_quantity():
+def test_market_order_in_a_call_can_only_be_made_less():
     market = make_market(reference_price=Decimal(100))
     MarketState.objects.filter(market=market).update(phase="Auction")
     account = make_trader(funds={"USD": "1000"})
     order = place_order(account, order_type="Market")
 
-    _, command_id = amend(account, order, quantity="2")
+    _, command_id = amend(account, order, quantity="0.5")
 
-    assert Command.objects.get(id=command_id).payload == new_terms("Buy", 11_000, 200_000, "110")
+    assert Command.objects.get(id=command_id).kind == "reduce"
+    assert refused(account, order, quantity="2") == ("invalid_value", "quantity", "1.00000", "2")
 
 
 def test_amend_that_funds_do_not_reach_for_leaves_the_order_as_it_is():
