@@ -39,6 +39,7 @@ from trading.tests.engine.scene import check_book, market, restore_from, stop, t
 
 FIRST_ID = 1000
 LOWEST, HIGHEST = 5, 10
+LAST_TIME = 6
 PROTECTION = 20_000_000
 
 # Few of each, so that orders meet; low prices, so that a budget's rest often lies between one price and the next.
@@ -48,13 +49,14 @@ _owners = st.integers(1, 5)
 _accounts = st.integers(1, 7)
 _sides = st.sampled_from(Side)
 _modes = st.sampled_from(SelfTradePrevention)
-_times = st.integers(1, 6)
+_times = st.integers(1, LAST_TIME)
 _bands = st.sampled_from([10_000_000, 20_000_000, 40_000_000, None])
 _rules = st.builds(SetRules, st.one_of(_prices, st.none()), _bands, _bands)
 _switches = st.one_of(
     st.builds(Protect, _accounts, st.just(True)),
     st.builds(Protect, _accounts, st.booleans()),
     st.builds(Expire, _times),
+    st.builds(Expire, st.just(LAST_TIME)),
     st.builds(CancelAll, st.just(Reason.KILL_SWITCH), _accounts, st.none()),
     st.builds(CancelAll, st.just(Reason.KILL_SWITCH), st.one_of(st.none(), _accounts), _owners),
     _rules,
@@ -319,8 +321,12 @@ def _state(market: Engine | Oracle) -> tuple:
 
 
 def search(machine: type[EngineAndOracle], **options: object) -> None:
-    # Short sequences must reach the book's housekeeping too.
-    with patch.multiple("trading.engine.book", SWEEP_SLACK=0, PRUNE_SLACK=0):
+    # Short sequences must reach the housekeeping of book and stops too.
+    with (
+        patch.multiple("trading.engine.book", SWEEP_SLACK=0, PRUNE_SLACK=0),
+        patch("trading.engine.stops.SLACK", 0),
+        patch("trading.engine.trails.SLACK", 0),
+    ):
         run_state_machine_as_test(machine, settings=settings(**options))
 
 

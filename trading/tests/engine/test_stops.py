@@ -360,6 +360,7 @@ def test_stops_do_not_fire_where_the_uncross_leads_to_no_continuous_trading():
 
     assert scene.uncross(to=Phase.POST_ONLY)[-1:] == ["phase PostOnly"]
     assert scene.awaiting() == ["1:1", "2:1 from 105"]
+    assert scene.set_phase(Phase.CONTINUOUS) == ["phase Continuous", "trigger 1 at 105"]
 
 
 def test_stops_do_not_fire_on_the_trades_that_led_to_an_interruption():
@@ -372,6 +373,18 @@ def test_stops_do_not_fire_on_the_trades_that_led_to_an_interruption():
 
     assert scene.buy(2, at=111) == ["trade 1@105 with 2, 0 left", "interrupt at 111", "phase Auction", "rest 1@111"]
     assert scene.awaiting() == ["1:1"]
+
+
+def test_stops_that_the_last_price_passed_before_an_interruption_fire_once_trading_goes_on():
+    scene = traded_at(100, volatility_band=BAND_OF_10_PERCENT)
+    scene.buy(1, order_id=1, **stop(OrderType.STOP_MARKET, 105))
+    scene.fill_book("""
+        ask 116 | 3:1
+        ask 105 | 2:1
+    """)
+    scene.buy(2, at=116, time_in_force=TimeInForce.IOC)
+
+    assert scene.uncross() == ["phase Continuous", "trigger 1 at 105"]
 
 
 @pytest.mark.parametrize(

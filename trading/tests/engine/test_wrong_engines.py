@@ -17,12 +17,14 @@ from trading.engine import auction as auction_module
 from trading.engine import calls as calls_module
 from trading.engine import engine as engine_module
 from trading.engine import stops as stops_module
+from trading.engine import trails as trails_module
 from trading.engine.auction import Interest, Uncross
 from trading.engine.book import BookSide, Level, RestingOrder, priority
 from trading.engine.commands import Amend, Cancel, CancelAll, NewOrder, Protect, Reduce, SetPhase, Trigger
 from trading.engine.engine import Engine, Taker
 from trading.engine.events import Ended, Event, Prevented, Reduced, Traded, Uncrossed
-from trading.engine.stops import Stops
+from trading.engine.stops import Look, Stops
+from trading.engine.trails import Trail, Trails
 from trading.tests.engine.test_oracle import EngineAndOracle, search
 
 NOBODY = 0
@@ -463,22 +465,24 @@ class IcebergLosesItsPlaceInTheUncross(Changed):
 @wrong
 class StopWaitsForAPriceBeyondItsOwn(Changed):
     class OwnStops(Stops):
-        def _pop(self, heap: list, reach: int) -> list:
-            return super()._pop(heap, reach - 1)
+        def look(self, *prices, **how) -> Look:
+            take = stops_module._Waiting.take_within
+            with patch.object(stops_module._Waiting, "take_within", lambda waiting, reach: take(waiting, reach - 1)):
+                return super().look(*prices, **how)
 
 
 @wrong
 class StopsTriggerByTimeAlone(Changed):
     class OwnStops(Stops):
-        def _reached(self, price: int) -> list[RestingOrder]:
-            return sorted(super()._reached(price), key=priority)
+        def _reached(self, *passed) -> list[RestingOrder]:
+            return sorted(super()._reached(*passed), key=priority)
 
 
 @wrong
 class StopsTriggerFromTheFarEnd(Changed):
     class OwnStops(Stops):
-        def _reached(self, price: int) -> list[RestingOrder]:
-            return super()._reached(price)[::-1]
+        def _reached(self, *passed) -> list[RestingOrder]:
+            return super()._reached(*passed)[::-1]
 
 
 @wrong
@@ -491,24 +495,23 @@ class TakeProfitsTriggerLikeStops(Changed):
 
 @wrong
 class StopsSeeTheLastTradeAlone(Changed):
-    def look_at_stops(self, events: list[Event], *, may_trigger: bool) -> None:
-        last = [event for event in events if isinstance(event, Traded)][-1:]
-        seen = [*last]
-        super().look_at_stops(seen, may_trigger=may_trigger)
-        events += seen[len(last) :]
+    class OwnStops(Stops):
+        def look(self, prices, **how) -> Look:
+            return super().look([*prices][-1:], **how)
 
 
 @wrong
 class StopsTriggerInACall(Changed):
-    def look_at_stops(self, events: list[Event], *, may_trigger: bool) -> None:
-        super().look_at_stops(events, may_trigger=True)
+    class OwnStops(Stops):
+        def look(self, prices, **how) -> Look:
+            return super().look(prices, may_trigger=True)
 
 
 @wrong
 class StopsDoNotSeeTheUncross(Changed):
-    def look_at_stops(self, events: list[Event], *, may_trigger: bool) -> None:
+    def look_at_stops(self, events: list[Event], **how) -> None:
         if not any(isinstance(event, Uncrossed) for event in events):
-            super().look_at_stops(events, may_trigger=may_trigger)
+            super().look_at_stops(events, **how)
 
 
 @wrong
@@ -519,15 +522,36 @@ class StopOnTheWrongSideWaits(Changed):
 
 
 @wrong
-class TrailingStopFollowsThePriceBothWays(Changed):
-    def look_at_stops(self, events: list[Event], *, may_trigger: bool) -> None:
-        def trail(order: RestingOrder, price: int) -> bool:
-            moves = order.extreme is not None and order.extreme != price
-            order.extreme = price if moves else order.extreme
-            return moves
+class StopsThatWerePassedInACallStayThere(Changed):
+    def look_at_stops(self, events: list[Event], **how) -> None:
+        super().look_at_stops(events, may_trigger=how["may_trigger"])
 
-        with patch.object(stops_module, "_trail", trail):
-            super().look_at_stops(events, may_trigger=may_trigger)
+
+@wrong
+class TrailingStopFollowsThePriceBothWays(Changed):
+    def look_at_stops(self, events: list[Event], **how) -> None:
+        def follow(trails: Trails, price: int) -> None:
+            for order in [entry[2] for trail in trails._trails for entry in trail.waiting]:
+                if order.trail is not None:
+                    trails.remove(order)
+                    trails.add(order, price)
+
+        with patch.object(Trails, "note", follow):
+            super().look_at_stops(events, **how)
+
+
+@wrong
+class TrailingStopStaysWhereItWasArmed(Changed):
+    def look_at_stops(self, events: list[Event], **how) -> None:
+        with patch.object(Trails, "note", lambda *_: None):
+            super().look_at_stops(events, **how)
+
+
+@wrong
+class TrailsThatJoinLoseAStop(Changed):
+    def look_at_stops(self, events: list[Event], **how) -> None:
+        with patch.object(Trail, "join", lambda trail, other: trail):
+            super().look_at_stops(events, **how)
 
 
 @wrong
@@ -539,14 +563,16 @@ class TrailingStopIsArmedAtOnce(Changed):
 
 @wrong
 class TrailingBuyRoundsDown(Changed):
-    def look_at_stops(self, events: list[Event], *, may_trigger: bool) -> None:
-        def rounded_down(order: RestingOrder) -> int | None:
-            offset, extreme = order.terms.trailing_offset, order.extreme
+    def look_at_stops(self, events: list[Event], **how) -> None:
+        def rounded_down(extreme: int, order: RestingOrder) -> int:
             sign = 1 if order.side is Side.BUY else -1
-            return None if extreme is None else extreme * (10_000 + sign * offset) // 10_000
+            return extreme * (10_000 + sign * order.terms.trailing_offset) // 10_000
 
-        with patch.object(stops_module, "trigger_price", rounded_down):
-            super().look_at_stops(events, may_trigger=may_trigger)
+        with (
+            patch.object(stops_module, "trigger_at", rounded_down),
+            patch.object(trails_module, "trigger_at", rounded_down),
+        ):
+            super().look_at_stops(events, **how)
 
 
 @wrong
@@ -559,10 +585,11 @@ class TrailingStopTradesAtAnyPrice(Changed):
 @wrong
 class AmendedStopForgetsItsExtreme(Changed):
     def _amend(self, sequence: int, command: Amend) -> list[Event]:
-        order = self.stops.orders.get(command.order_id)
-        if order is not None:
-            order.extreme = None
-        return super()._amend(sequence, command)
+        wait = self._await
+        with patch.object(
+            self, "_await", lambda sequence, order, left, _, events: wait(sequence, order, left, None, events)
+        ):
+            return super()._amend(sequence, command)
 
 
 # Amendments
@@ -796,8 +823,8 @@ class CancelAllTakesTheAccountForTheOwner(Changed):
 
 @wrong
 class AllOrdersGoByTheirIds(Changed):
-    def living(self) -> list[RestingOrder]:
-        return sorted(super().living(), key=lambda order: order.order_id)
+    def living(self, *wanted) -> list[RestingOrder]:
+        return sorted(super().living(*wanted), key=lambda order: order.order_id)
 
 
 @wrong
@@ -812,7 +839,7 @@ class ProtectionEndsAllOrders(Changed):
 @wrong
 class ProtectionEndsNothing(Changed):
     def _protect(self, sequence: int, command: Protect) -> list[Event]:
-        with patch.object(self, "living", list):
+        with patch.object(self, "living", lambda _: []):
             return super()._protect(sequence, command)
 
 
@@ -837,7 +864,7 @@ class ExpiryGoesByTimeOfEntry(Changed):
 @wrong
 class CloseKeepsTheOrdersOfTheDay(Changed):
     def set_phase(self, command: SetPhase) -> list[Event]:
-        with patch.object(self, "living", list):
+        with patch.object(self, "living", lambda _: []):
             return super().set_phase(command)
 
 
