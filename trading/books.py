@@ -21,7 +21,7 @@ from orders.journal import FEE_RATE_SCALE, NewPayload, RulesPayload
 from orders.models import OPEN, Market, MarketMakerProtection, Order
 from orders.rules import MarketRules, make_rules
 from orders.terms import LIMIT_TYPES, STOP_TYPES, OrderStatus, OrderType, Phase, SelfTradePrevention, Side, TimeInForce
-from trading.engine.book import RestingOrder
+from trading.engine.book import RestingOrder, WaitingOrder
 from trading.engine.commands import NewOrder
 from trading.engine.engine import Engine
 from trading.journal import FIRST_HASH, set_rules
@@ -264,7 +264,7 @@ def build(stored: StoredBook) -> MarketBook:
         live = live_order_of_row(row, rules)
         book.live[live.order_id] = live
         order = _resting_order(row, live, rules, stored.trailing.get(row.id, 0))
-        if live.armed is not None and order.started_at is not None:
+        if isinstance(order, WaitingOrder) and order.started_at is not None and live.armed is not None:
             choose = min if live.side is Side.BUY else max
             order.started_at = choose((order.started_at, *traded.extremes_since(live.armed)))
         engine.restore(order)
@@ -364,10 +364,10 @@ def _resting_order(row: OrderRow, live: LiveOrder, rules: MarketRules, protectio
     )
     if live.quantity is None:
         budget = live.held // rules.tick_lot_units
-        return RestingOrder(terms, 0, *live.priority, budget=budget)
-    visible = left if live.visible is None else live.visible
-    extreme = live.extreme if awaits else None
-    return RestingOrder(terms, visible, *live.priority, hidden=left - visible, extreme=extreme)
+        return WaitingOrder(terms, 0, *live.priority, budget=budget)
+    if live.visible is None:
+        return WaitingOrder(terms, left, *live.priority, extreme=live.extreme if awaits else None)
+    return RestingOrder(terms, live.visible, *live.priority, left - live.visible)
 
 
 def _ticks(price: Decimal | None, rules: MarketRules) -> int | None:

@@ -21,37 +21,19 @@ PRUNE_SLACK = 64
 
 
 class RestingOrder:
-    """An order that lives: in the book, parked for the next uncross, or awaiting its trigger.
+    """An order that lives: in the book, or as a WaitingOrder outside it.
 
     `terms` are what it asks for by now. `left` are the lots it shows, 0 once it has gone; an iceberg has `hidden` ones beside.
-    An order with a budget has no lots, but what is left of its `budget`. A trailing stop that is armed follows a `trail`; the extreme it
-    `started_at` is the one it had when it was armed, or when it left its trail.
     """
 
-    __slots__ = (
-        "budget",
-        "hidden",
-        "left",
-        "level",
-        "order_id",
-        "ordinal",
-        "owner",
-        "sequence",
-        "started_at",
-        "terms",
-        "trail",
-    )
+    __slots__ = ("hidden", "left", "level", "order_id", "ordinal", "owner", "sequence", "terms")
 
-    def __init__(
-        self,
-        terms: NewOrder,
-        left: int,
-        sequence: int,
-        ordinal: int,
-        hidden: int = 0,
-        extreme: int | None = None,
-        budget: int | None = None,
-    ) -> None:
+    # What only a WaitingOrder has. Most orders rest and are gone soon: what they have not, they need not be given.
+    budget: int | None = None
+    started_at: int | None = None
+    trail: "Trail | None" = None
+
+    def __init__(self, terms: NewOrder, left: int, sequence: int, ordinal: int, hidden: int = 0) -> None:
         self.terms = terms
         self.order_id = terms.order_id
         self.owner = terms.owner
@@ -59,9 +41,6 @@ class RestingOrder:
         self.hidden = hidden
         self.sequence = sequence
         self.ordinal = ordinal
-        self.started_at = extreme
-        self.trail: Trail | None = None
-        self.budget = budget
         self.level: Level
 
     @property
@@ -83,6 +62,31 @@ class RestingOrder:
     def lots_at(self, price: int) -> int:
         """Count the lots that it would still trade at a price, hidden ones included."""
         return self.left + self.hidden if self.budget is None else self.budget // price
+
+
+class WaitingOrder(RestingOrder):
+    """An order that is parked for the next uncross, or awaits its trigger.
+
+    One with a budget has no lots, but what is left of its `budget`. A trailing stop that is armed follows a `trail`; the extreme it
+    `started_at` is the one it had when it was armed, or when it left its trail.
+    """
+
+    __slots__ = ("budget", "started_at", "trail")
+
+    def __init__(
+        self,
+        terms: NewOrder,
+        left: int,
+        sequence: int,
+        ordinal: int,
+        *,
+        extreme: int | None = None,
+        budget: int | None = None,
+    ) -> None:
+        super().__init__(terms, left, sequence, ordinal)
+        self.started_at = extreme
+        self.trail = None
+        self.budget = budget
 
 
 def priority(order: RestingOrder) -> tuple[int, int]:
@@ -180,8 +184,7 @@ class BookSide:
 
     def remove(self, order: RestingOrder) -> None:
         """Take an order off the book, with all that it hides."""
-        if order.hidden:
-            self._hide(order, 0)
+        self._hide(order, 0)
         self.take(order, order.left)
 
     def show_next(self, order: RestingOrder) -> None:

@@ -21,7 +21,7 @@ from orders.terms import (
     TimeInForce,
     phases_taking,
 )
-from trading.engine.book import BookSide, RestingOrder
+from trading.engine.book import BookSide, RestingOrder, WaitingOrder
 from trading.engine.calls import Calls, band_around
 from trading.engine.commands import (
     Amend,
@@ -176,8 +176,10 @@ class Engine(Calls):
             taker = Taker(sequence, order, left, events)
             self._walk(taker, opposite, reach)
             self._conclude(taker, opposite, limit, reach)
+        elif left is not None and not order.market and order.time_in_force in RESTING_TIMES:
+            self._rest(sequence, order, left, events)
         else:
-            self._stay(sequence, order, left, opposite, events)
+            events.append(_ended(order, _remainder_reason(order, opposite), left))
 
     def _walk(self, taker: Taker, opposite: BookSide, reach: int) -> None:
         """Let an order trade with the other side as far as it may; the one place where that happens outside an uncross."""
@@ -234,8 +236,10 @@ class Engine(Calls):
             events.append(_ended(order, taker.reason, taker.left))
         elif following is not None and following.key > reach and taker.buys_at(following.price):
             self._interrupt(taker, following.price)
+        elif taker.left is not None and not order.market and order.time_in_force in RESTING_TIMES:
+            self._rest(taker.sequence, order, taker.left, events)
         else:
-            self._stay(taker.sequence, order, taker.left, opposite, events)
+            events.append(_ended(order, _remainder_reason(order, opposite), taker.left))
         if self.stops.orders:
             self.look_at_stops(events, may_trigger=self.phase is _CONTINUOUS)
 
@@ -247,14 +251,6 @@ class Engine(Calls):
             events.append(_ended(order, Reason.IOC_REMAINDER, taker.left))
         else:
             self._collect(taker.sequence, order, taker.left, taker.budget, events)
-
-    def _stay(self, sequence: int, order: NewOrder, left: int | None, opposite: BookSide, events: list[Event]) -> None:
-        """Let an order rest, or where it does not rest, end."""
-        if order.market or order.time_in_force not in RESTING_TIMES:
-            events.append(_ended(order, _remainder_reason(order, opposite), left))
-        else:
-            assert left is not None
-            self._rest(sequence, order, left, events)
 
     def _reach(self, opposite: BookSide, limit: int) -> int:
         """Return the key up to which trades may happen within the volatility band; below the best where not even one may."""
@@ -297,17 +293,17 @@ class Engine(Calls):
             assert left is not None
             self._rest(sequence, order, left, events)
             return
-        self.restore(RestingOrder(order, left or 0, sequence, len(events), budget=budget))
+        self.restore(WaitingOrder(order, left or 0, sequence, len(events), budget=budget))
         events.append(Parked("park", order.order_id, order.price))
 
     def _rest(self, sequence: int, order: NewOrder, left: int, events: list[Event]) -> None:
         display = order.display
         hidden = 0 if display is None or display >= left else left - display
-        self.put_in_book(RestingOrder(order, left - hidden, sequence, len(events), hidden))
+        self.put_in_book(RestingOrder(order, left - hidden, sequence, len(events), hidden), order)
         events.append(Rested("rest", order.order_id, order.side, order.price, left))
 
     def _await(self, sequence: int, order: NewOrder, left: int, extreme: int | None, events: list[Event]) -> None:
-        self.restore(RestingOrder(order, left, sequence, len(events), extreme=extreme))
+        self.restore(WaitingOrder(order, left, sequence, len(events), extreme=extreme))
         events.append(Awaiting("await", order.order_id, extreme))
 
     # -- orders end or change ---------------------------------------------------------------------
@@ -397,7 +393,7 @@ def _order_type(order: NewOrder) -> OrderType:
     return OrderType.MARKET if order.market else OrderType.LIMIT
 
 
-def _as_triggered(stop: RestingOrder) -> NewOrder:
+def _as_triggered(stop: WaitingOrder) -> NewOrder:
     """Return what a stop has become: a limit order, or a market order that trades up to its protection price."""
     terms = stop.terms
     price = terms.price

@@ -11,12 +11,13 @@ from itertools import chain, groupby
 
 from orders.terms import Reason, Side, TimeInForce
 from trading.engine.auction import Interest
-from trading.engine.book import BookSide, RestingOrder, priority
+from trading.engine.book import BookSide, RestingOrder, WaitingOrder, priority
 from trading.engine.commands import NewOrder
 from trading.engine.events import Ended, Event, Trailed, Triggered
 from trading.engine.stops import Stops
 
 EXPIRIES_SLACK = 64
+_BUY = Side.BUY
 
 
 class LiveOrders:
@@ -26,10 +27,10 @@ class LiveOrders:
         self.orders: dict[int, RestingOrder] = {}
         self.bids = BookSide(Side.BUY)
         self.asks = BookSide(Side.SELL)
-        self.parked: dict[int, RestingOrder] = {}
+        self.parked: dict[int, WaitingOrder] = {}
         self.stops = Stops()
         self.triggered: deque[int] = deque()
-        self.entering: dict[int, RestingOrder] = {}
+        self.entering: dict[int, WaitingOrder] = {}
         self._expiries: list[tuple[int, int]] = []
         self._expiries_limit = EXPIRIES_SLACK
 
@@ -37,17 +38,17 @@ class LiveOrders:
         """Put an order where its terms say that it belongs, behind those put there so far."""
         terms = order.terms
         if terms.stop is None and not terms.market and terms.time_in_force is not TimeInForce.AUCTION_ONLY:
-            self.put_in_book(order)
+            self.put_in_book(order, terms)
             return
+        assert isinstance(order, WaitingOrder)
         if terms.stop is not None:
             self.stops.add(order)
         else:
             self.parked[order.order_id] = order
         self._note_expiry(terms)
 
-    def put_in_book(self, order: RestingOrder) -> None:
-        terms = order.terms
-        (self.bids if terms.side is Side.BUY else self.asks).add(order, terms.price)
+    def put_in_book(self, order: RestingOrder, terms: NewOrder) -> None:
+        (self.bids if terms.side is _BUY else self.asks).add(order, terms.price)
         self.orders[order.order_id] = order
         if terms.expires_at is not None:
             self._note_expiry(terms)
@@ -85,8 +86,13 @@ class LiveOrders:
     def take_out(self, order: RestingOrder) -> None:
         """Take an order out of its home."""
         if self.orders.pop(order.order_id, None) is not None:
-            (self.bids if order.terms.side is Side.BUY else self.asks).remove(order)
+            side = self.bids if order.terms.side is _BUY else self.asks
+            if order.hidden:
+                side.remove(order)
+            else:
+                side.take(order, order.left)
         elif self.parked.pop(order.order_id, None) is None:
+            assert isinstance(order, WaitingOrder)
             self.stops.remove(order)
 
     # -- stops ------------------------------------------------------------------------------------
@@ -167,7 +173,7 @@ class LiveOrders:
     def fill(self, order: RestingOrder, lots: int, price: int) -> None:
         """Take lots off an order in an uncross; one that trades no more is out."""
         in_book = order.order_id in self.orders
-        if order.budget is not None:
+        if isinstance(order, WaitingOrder) and order.budget is not None:
             order.budget -= lots * price
         elif in_book:
             self.side(order.side).fill(order, lots)

@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from orders.terms import Side, triggers_on_rise
-from trading.engine.book import RestingOrder, priority
+from trading.engine.book import WaitingOrder, priority
 from trading.engine.commands import NewOrder
 from trading.engine.trails import Trails, trigger_at
 
@@ -25,26 +25,26 @@ class Look(NamedTuple):
     A stop may be in both.
     """
 
-    armed: list[RestingOrder]
-    triggered: list[tuple[RestingOrder, int]]
+    armed: list[WaitingOrder]
+    triggered: list[tuple[WaitingOrder, int]]
 
 
 class _Waiting:
     """Orders by how far the price must go to reach them; those that have gone are passed over, and swept."""
 
-    def __init__(self, is_there: Callable[[RestingOrder], bool]) -> None:
+    def __init__(self, is_there: Callable[[WaitingOrder], bool]) -> None:
         self._is_there = is_there
-        self._heap: list[tuple[int, tuple[int, int], RestingOrder]] = []
+        self._heap: list[tuple[int, tuple[int, int], WaitingOrder]] = []
         self._limit = SLACK
 
-    def add(self, distance: int, order: RestingOrder) -> None:
+    def add(self, distance: int, order: WaitingOrder) -> None:
         heappush(self._heap, (distance, priority(order), order))
         if len(self._heap) > self._limit:
             self._heap = [entry for entry in self._heap if self._is_there(entry[2])]
             heapify(self._heap)
             self._limit = 2 * len(self._heap) + SLACK
 
-    def take_within(self, reach: int) -> list[tuple[int, tuple[int, int], RestingOrder]]:
+    def take_within(self, reach: int) -> list[tuple[int, tuple[int, int], WaitingOrder]]:
         found = []
         while self._heap and self._heap[0][0] <= reach:
             entry = heappop(self._heap)
@@ -57,11 +57,11 @@ class Stops:
     """One market's stops, by id in `orders`."""
 
     def __init__(self) -> None:
-        self.orders: dict[int, RestingOrder] = {}
+        self.orders: dict[int, WaitingOrder] = {}
         self._above, self._below = _Waiting(self._has), _Waiting(self._has)
         self._trails = {side: Trails(side) for side in Side}
 
-    def add(self, order: RestingOrder) -> None:
+    def add(self, order: WaitingOrder) -> None:
         terms = order.terms
         self.orders[order.order_id] = order
         if terms.trailing_offset is not None and order.started_at is not None:
@@ -74,15 +74,15 @@ class Stops:
         else:
             self._below.add(-terms.stop_price, order)
 
-    def remove(self, order: RestingOrder) -> None:
+    def remove(self, order: WaitingOrder) -> None:
         del self.orders[order.order_id]
         if order.trail is not None:
             self._trails[order.terms.side].remove(order)
 
     def look(self, prices: Iterable[int], *, may_trigger: bool) -> Look:
         """Look at the prices of trades, one after another; takes out what they trigger, if they may."""
-        armed: list[RestingOrder] = []
-        triggered: list[tuple[RestingOrder, int]] = []
+        armed: list[WaitingOrder] = []
+        triggered: list[tuple[WaitingOrder, int]] = []
         for price in prices:
             passed = [*self._above.take_within(price), *self._below.take_within(-price)]
             to_arm = [order for _, _, order in passed if order.terms.trailing_offset is not None]
@@ -101,7 +101,7 @@ class Stops:
             armed += to_arm
         return Look(sorted(armed, key=priority), triggered)
 
-    def _reached(self, passed: Iterable[tuple[int, tuple[int, int], RestingOrder]], price: int) -> list[RestingOrder]:
+    def _reached(self, passed: Iterable[tuple[int, tuple[int, int], WaitingOrder]], price: int) -> list[WaitingOrder]:
         """List what a price triggers, in order: the stops that it passed, and the trailing stops, which come out of their trails."""
         found = [
             (not triggers_on_rise(order.terms.stop, order.terms.side), distance, rank, order)
@@ -115,7 +115,7 @@ class Stops:
                 found.append((side is Side.SELL, -trigger if side is Side.SELL else trigger, priority(order), order))
         return [order for *_, order in sorted(found, key=lambda entry: entry[:3])]
 
-    def _has(self, order: RestingOrder) -> bool:
+    def _has(self, order: WaitingOrder) -> bool:
         return self.orders.get(order.order_id) is order
 
 
@@ -126,7 +126,7 @@ def would_trigger(terms: NewOrder, last: int | None) -> bool:
     return last >= terms.stop_price if _sits_above(terms) else last <= terms.stop_price
 
 
-def trigger_price(order: RestingOrder) -> int | None:
+def trigger_price(order: WaitingOrder) -> int | None:
     """Return the price that triggers a stop; None for a trailing one that is not armed."""
     if order.terms.trailing_offset is None:
         return order.terms.stop_price

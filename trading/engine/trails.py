@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 
 from orders.terms import Side
-from trading.engine.book import RestingOrder, priority
+from trading.engine.book import WaitingOrder, priority
 
 BASIS = 10_000
 SLACK = 32
@@ -25,7 +25,7 @@ class Trail:
         self.extreme = extreme
         self.into: Trail | None = None
         self.count = 0
-        self.waiting: list[tuple[int, tuple[int, int], RestingOrder]] = []
+        self.waiting: list[tuple[int, tuple[int, int], WaitingOrder]] = []
 
     def last(self) -> "Trail":
         """Return the one that this has become by joining others."""
@@ -37,7 +37,7 @@ class Trail:
             trail = trail.into
         return trail
 
-    def add(self, order: RestingOrder) -> None:
+    def add(self, order: WaitingOrder) -> None:
         assert order.terms.trailing_offset is not None
         heappush(self.waiting, (order.terms.trailing_offset, priority(order), order))
         self.count += 1
@@ -49,7 +49,7 @@ class Trail:
             self.waiting = [entry for entry in self.waiting if entry[2].trail is not None]
             heapify(self.waiting)
 
-    def first(self) -> RestingOrder | None:
+    def first(self) -> WaitingOrder | None:
         """Return the stop that triggers first."""
         while self.waiting and self.waiting[0][2].trail is None:
             heappop(self.waiting)
@@ -80,7 +80,7 @@ class Trails:
         self._offers: list[tuple[int, int, Trail]] = []
         self._numbers = count()
 
-    def add(self, order: RestingOrder, extreme: int) -> None:
+    def add(self, order: WaitingOrder, extreme: int) -> None:
         """Arm a stop at an extreme."""
         place = bisect_left(self._trails, -self._sign * extreme, key=lambda trail: -self._sign * trail.extreme)
         if place == len(self._trails) or self._trails[place].extreme != extreme:
@@ -91,7 +91,7 @@ class Trails:
         if trail.first() is order:
             self._offer(trail)
 
-    def remove(self, order: RestingOrder) -> None:
+    def remove(self, order: WaitingOrder) -> None:
         """Take a stop out, which keeps its extreme."""
         assert order.trail is not None
         trail = order.trail.last()
@@ -113,7 +113,7 @@ class Trails:
             self._trails.append(joined)
             self._offer(joined)
 
-    def take_reached(self, price: int) -> list[RestingOrder]:
+    def take_reached(self, price: int) -> list[WaitingOrder]:
         """Take out the stops that a price triggers."""
         reach = -self._sign * price
         found = []
@@ -143,7 +143,7 @@ class Trails:
             heapify(self._offers)
 
 
-def trigger_at(extreme: int, order: RestingOrder) -> int:
+def trigger_at(extreme: int, order: WaitingOrder) -> int:
     """Return the price that triggers a stop from an extreme: floor(extreme × (1 - offset)) for a sell, ceil(extreme × (1 + offset)) for a buy."""
     offset = order.terms.trailing_offset
     assert offset is not None

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import count
 
 from orders.terms import STATUS_OF_REASON, OrderStatus, OrderType, Phase, Side, TimeInForce
-from trading.engine.book import BookSide, RestingOrder
+from trading.engine.book import BookSide, RestingOrder, WaitingOrder
 from trading.engine.commands import Amend, Cancel, Command, Expire, NewOrder, Reduce, SetPhase, SetRules, Trigger
 from trading.engine.engine import Engine
 from trading.engine.events import (
@@ -230,17 +230,11 @@ def restore_from(engine: Engine) -> Engine:
     restored = type(engine)(engine.phase)
     live = [*engine.orders.values(), *engine.parked.values(), *engine.stops.orders.values()]
     for order in sorted(live, key=_priority):
-        restored.restore(
-            RestingOrder(
-                replace(order.terms),
-                order.left,
-                order.sequence,
-                order.ordinal,
-                hidden=order.hidden,
-                extreme=order.extreme,
-                budget=order.budget,
-            )
-        )
+        place = replace(order.terms), order.left, order.sequence, order.ordinal
+        if isinstance(order, WaitingOrder):
+            restored.restore(WaitingOrder(*place, extreme=order.extreme, budget=order.budget))
+        else:
+            restored.restore(RestingOrder(*place, order.hidden))
     restored.rules = replace(engine.rules)
     restored.last_price = engine.last_price
     restored.last_auction_price = engine.last_auction_price
