@@ -77,15 +77,15 @@ def send_back(order: RestingOrder) -> None:
 
 @wrong
 class LastInFirstOut(Changed):
-    def put_in_book(self, order: RestingOrder) -> None:
-        super().put_in_book(order)
+    def put_in_book(self, order: RestingOrder, terms: NewOrder) -> None:
+        super().put_in_book(order, terms)
         order.level.queue.rotate(1)
 
 
 @wrong
 class LowerIdFirst(Changed):
-    def put_in_book(self, order: RestingOrder) -> None:
-        super().put_in_book(order)
+    def put_in_book(self, order: RestingOrder, terms: NewOrder) -> None:
+        super().put_in_book(order, terms)
         queue = order.level.queue
         order.level.queue = type(queue)(sorted(queue, key=lambda order: order.order_id))
 
