@@ -20,7 +20,7 @@ from trading.matching import Shard
 from trading.tests.builders import check_books_and_ledger, match
 from trading.tests.tampering import tamper
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 LIMIT = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "1", "price": "100"}
 SELL = LIMIT | {"side": "Sell"}
@@ -180,7 +180,14 @@ WAYS: dict[Reason, Callable[[Floor], int]] = {
 }
 
 
-@pytest.mark.parametrize("reason", WAYS)
+@pytest.mark.parametrize(
+    "reason",
+    [
+        # A kill switch waits for a worker that runs beside it.
+        pytest.param(reason, marks=pytest.mark.django_db(transaction=reason is Reason.KILL_SWITCH))
+        for reason in WAYS
+    ],
+)
 def test_reason_is_read_over_the_api(reason):
     floor = Floor()
     order_id = WAYS[reason](floor)

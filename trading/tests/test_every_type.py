@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 STEPS = 120
 
 
-@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(6, 60))])
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 60))])
 def test_whatever_comes_is_rebuilt_balances_and_is_found_right(seed):
     Venue(seed).run(STEPS)
 
