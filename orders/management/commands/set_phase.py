@@ -73,6 +73,6 @@ def _say_what_came(market: Market, command_id: int, wanted: Phase) -> str:
     if phase == wanted:
         return f"{market} is {wanted} since sequence {sequence}."
     if wanted is Phase.CONTINUOUS and phase == Phase.AUCTION:
-        until = "an operator ends it" if ends_at is None else render_time(ends_at)
+        until = "an operator ends it with --direct and a --reason" if ends_at is None else render_time(ends_at)
         return f"{market} is in Auction since sequence {sequence}, until {until}; then it is {wanted}."
     raise CommandError(f"Matching took sequence {sequence}, and yet {market} is {phase}.")
