@@ -1,7 +1,7 @@
 """Look after market makers' protections: how much their flagged orders may fill in a window of time before all of them end.
 
 The law: matching counts the fills, trips a protection and writes that down; from here come its limits and the wish to reset
-it. A change of limits bumps the market's rules_version, by which matching notices.
+it. Matching compares the limits with those it knows at each batch.
 """
 
 from collections.abc import Sequence

@@ -400,6 +400,33 @@ def test_trailing_stop_below_the_least_notional_at_its_trigger_price_is_refused(
     place_order(account, quantity="0.56", **trailing)
 
 
+def test_time_that_runs_out_on_the_way_to_the_database_is_refused_there(monkeypatch):
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    monkeypatch.setattr(rules, "_check_expiry", lambda expires_at: [])  # it was still in the future then
+
+    with pytest.raises(DomainError) as refusal:
+        place_order(account, time_in_force="GTD", expires_at="2020-01-01T00:00:00Z")
+
+    (error,) = refusal.value.errors
+    assert (error.code, error.field, error.value) == ("invalid_value", "expires_at", "2020-01-01T00:00:00.000000Z")
+    assert error.limit > error.value
+    assert not Order.objects.exists()
+
+
+def test_day_that_ends_on_the_way_to_the_database_is_followed_by_the_next(monkeypatch):
+    make_market()
+    account = make_trader(funds={"USD": "1000"})
+    now = timezone.now()
+    ends = iter([now - datetime.timedelta(milliseconds=1), now + datetime.timedelta(days=1)])
+    monkeypatch.setattr(intake, "expiry_of", lambda order, rules: next(ends))
+
+    order = place_order(account, time_in_force="DAY")
+
+    assert order.expires_at == now + datetime.timedelta(days=1)
+    assert Order.objects.count() == 1
+
+
 def test_time_that_is_up_is_refused_unless_the_order_was_placed_before():
     make_market()
     account = make_trader(funds={"USD": "1000"})

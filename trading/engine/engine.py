@@ -112,10 +112,11 @@ class Engine(Calls):
     def apply(self, sequence: int, command: Command) -> list[Event]:
         """Carry out a command; returns what came of it, in order. `sequence` grows from command to command.
 
-        Raises ValueError for one that may not come now: stops that have triggered go before all others, in their order.
+        Raises ValueError for one that may not come now: stops that have triggered go before all others, in their order,
+        and before them only the end of a call that has been opened.
         """
         kind = type(command)
-        if self.triggered and kind is not Trigger and kind is not SetPhase:
+        if self.triggered and kind is not Trigger and not (kind is SetPhase and self.call_wanted):
             raise ValueError(f"order {self.triggered[0]} has triggered and comes first")
         return self._appliers[kind](sequence, command)
 
@@ -176,10 +177,8 @@ class Engine(Calls):
             taker = Taker(sequence, order, left, events)
             self._walk(taker, opposite, reach)
             self._conclude(taker, opposite, limit, reach)
-        elif left is not None and not order.market and order.time_in_force in RESTING_TIMES:
-            self._rest(sequence, order, left, events)
         else:
-            events.append(_ended(order, _remainder_reason(order, opposite), left))
+            self._stay(sequence, order, left, opposite, events)
 
     def _walk(self, taker: Taker, opposite: BookSide, reach: int) -> None:
         """Let an order trade with the other side as far as it may; the one place where that happens outside an uncross."""
@@ -209,7 +208,7 @@ class Engine(Calls):
                 if order.self_trade_prevention is SelfTradePrevention.CANCEL_OLDEST:
                     continue
                 reason = Reason.SELF_TRADE
-                if order.self_trade_prevention is not SelfTradePrevention.DECREMENT:
+                if order.self_trade_prevention is not _DECREMENT:
                     break
             met = price
             if budget is None:
@@ -236,10 +235,8 @@ class Engine(Calls):
             events.append(_ended(order, taker.reason, taker.left))
         elif following is not None and following.key > reach and taker.buys_at(following.price):
             self._interrupt(taker, following.price)
-        elif taker.left is not None and not order.market and order.time_in_force in RESTING_TIMES:
-            self._rest(taker.sequence, order, taker.left, events)
         else:
-            events.append(_ended(order, _remainder_reason(order, opposite), taker.left))
+            self._stay(taker.sequence, order, taker.left, opposite, events)
         if self.stops.orders:
             self.look_at_stops(events, may_trigger=self.phase is _CONTINUOUS)
 
@@ -273,7 +270,7 @@ class Engine(Calls):
         """Do to a resting order of the taker's owner what the taker's mode says, instead of a match."""
         mode, events = taker.order.self_trade_prevention, taker.events
         events.append(Prevented("prevent", maker.order_id, taker.order.order_id, mode, price, quantity))
-        if mode is SelfTradePrevention.DECREMENT:
+        if mode is _DECREMENT:
             ends = quantity == maker.left + maker.hidden
             side.take(maker, quantity)
             if not maker.left:
@@ -282,6 +279,13 @@ class Engine(Calls):
                 events.append(Ended("end", maker.order_id, Reason.SELF_TRADE, 0))
         elif mode is not SelfTradePrevention.CANCEL_NEWEST:
             events.append(self.end(maker, Reason.SELF_TRADE))
+
+    def _stay(self, sequence: int, order: NewOrder, left: int | None, opposite: BookSide, events: list[Event]) -> None:
+        """Let an order rest that has met all it could, or where it does not rest, end."""
+        if left is not None and not order.market and order.time_in_force in RESTING_TIMES:
+            self._rest(sequence, order, left, events)
+        else:
+            events.append(_ended(order, _remainder_reason(order, opposite), left))
 
     # -- where an order waits ---------------------------------------------------------------------
 

@@ -62,6 +62,10 @@ def test_triggered_stop_comes_before_all_else(triggered):
     assert "order 1 has triggered and comes first" in triggered.refused("cancel", 3, CANCEL)
 
 
+def test_triggered_stop_comes_before_a_phase_too(triggered):
+    assert "order 1 has triggered and comes first" in triggered.refused("phase", None, {"phase": "Halted"})
+
+
 def test_only_the_stop_that_has_triggered_comes(triggered):
     assert "order 3 is not the next that has triggered" in triggered.refused("trigger", 3, {})
 
