@@ -221,10 +221,10 @@ class Reckoning:
         order = self._touch(book, event.order_id)
         if order.price == event.price:
             return
+        assert order.left is not None  # one by a budget has its price from the start
         order.price = event.price
-        if order.left is not None:
-            needed = order.left * _units_a_lot(book.rules, order.side, order.price)
-            self._release(book.rules, order, order.held - needed)
+        needed = order.left * _units_a_lot(book.rules, order.side, order.price)
+        self._release(book.rules, order, order.held - needed)
 
     def _trade(self, book: MarketBook, taken: TakenCommand, ordinal: int, event: Traded) -> None:
         rules = book.rules

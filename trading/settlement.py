@@ -25,8 +25,9 @@ from trading.journal import rules_payload
 from trading.reckoning import Reckoning, TradeRow
 
 _TRIP = """
-    UPDATE market_maker_protections SET tripped_sequence = %s, tripped_at = now()
-    WHERE market_id = %s AND account_id = %s
+    UPDATE market_maker_protections p SET tripped_sequence = u.sequence, tripped_at = now()
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS u (sequence, market_id, account_id)
+    WHERE p.market_id = u.market_id AND p.account_id = u.account_id
 """
 _RESET = """
     UPDATE market_maker_protections SET reset_sequence = %s, tripped_sequence = NULL, tripped_at = NULL
@@ -160,11 +161,12 @@ class Settlement(Reckoning):
 
     def _write_protections(self) -> None:
         # In their order: an account may be protected and reset in one batch.
-        with connection.cursor() as cursor:
-            for market_id, account_id, on, sequence in self.protections:
-                cursor.execute(_TRIP if on else _RESET, [sequence, market_id, account_id])
-                if on and not cursor.rowcount:
-                    raise RowsMissing("a protection that has tripped is not there any more")
+        for market_id, account_id, on, sequence in self.protections:
+            if on:
+                _update(_TRIP, [(sequence, market_id, account_id)])
+            else:
+                with connection.cursor() as cursor:
+                    cursor.execute(_RESET, [sequence, market_id, account_id])
 
     def _write_batches(self) -> None:
         with connection.cursor() as cursor:

@@ -51,7 +51,8 @@ from trading.engine.events import (
     Shown,
     Traded,
 )
-from trading.engine.stops import trigger_price, would_trigger
+from trading.engine.stops import would_trigger
+from trading.engine.trails import trigger_at
 
 ENGINE_VERSION = 2
 ENGINE_VERSIONS = (1, 2)
@@ -402,9 +403,8 @@ def _as_triggered(stop: WaitingOrder) -> NewOrder:
     terms = stop.terms
     price = terms.price
     if terms.trailing_offset is not None:
-        trigger = trigger_price(stop)
-        assert trigger is not None
-        low, high = band_around(trigger, terms.protection)
+        assert stop.started_at is not None
+        low, high = band_around(trigger_at(stop.started_at, stop), terms.protection)
         price = min(price, high) if terms.side is Side.BUY else max(low, 1)
     return replace(terms, price=price, stop=None, stop_price=None, trailing_offset=None, protection=0)
 

@@ -126,13 +126,6 @@ def would_trigger(terms: NewOrder, last: int | None) -> bool:
     return last >= terms.stop_price if _sits_above(terms) else last <= terms.stop_price
 
 
-def trigger_price(order: WaitingOrder) -> int | None:
-    """Return the price that triggers a stop; None for a trailing one that is not armed."""
-    if order.terms.trailing_offset is None:
-        return order.terms.stop_price
-    return None if order.extreme is None else trigger_at(order.extreme, order)
-
-
 def _sits_above(terms: NewOrder) -> bool:
     """Tell whether the stop price is above the market; a trailing stop's, where it arms, is opposite to where it triggers."""
     assert terms.stop is not None

@@ -95,3 +95,9 @@ def test_end_of_a_call_is_said_before_all_else(opened):
 
 def test_batch_does_not_end_before_the_end_of_the_call_is_said(opened):
     assert "ends before what follows from its last command" in opened.close()
+
+
+def test_protection_of_nobody_is_no_command():
+    row = PendingCommand(1, 1, "protect", None, None, '{"on": true}')
+    with pytest.raises(JournalBroken, match="names no account"):
+        Replay().take(row, 1, [])
