@@ -54,14 +54,13 @@ def set_protection(
     Raises DomainError as check_limits() does.
     """
     check_limits(rules, window_ms, quantity_limit)
-    limits = {"window_ms": window_ms, "quantity_limit": quantity_limit}
-    own = MarketMakerProtection.objects.filter(account_id=account_id, market_id=rules.market_id)
-    with transaction.atomic():
-        if not own.filter(**limits).exists():
-            MarketMakerProtection.objects.update_or_create(
-                account_id=account_id, market_id=rules.market_id, defaults=limits
-            )
-    return own.get()
+    protection, _ = MarketMakerProtection.objects.update_or_create(
+        account_id=account_id,
+        market_id=rules.market_id,
+        defaults={"window_ms": window_ms, "quantity_limit": quantity_limit},
+    )
+    protection.refresh_from_db()  # as the database writes its numbers
+    return protection
 
 
 def remove_protection(account_id: int, rules: MarketRules) -> None:

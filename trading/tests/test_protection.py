@@ -119,3 +119,12 @@ def test_worker_that_runs_takes_notice_of_new_limits_and_of_their_end(maker, tak
 
     assert told(rests) == "Filled 4 of 4 for 400"
     assert differences() == []
+
+
+def test_flagged_orders_of_an_account_without_protection_are_orders_like_others(taker):
+    maker = make_trader(funds={"BTC": "100"})
+    rests = quote(maker, "40")
+    take(taker, "30")
+    match()
+
+    assert told(rests) == "PartiallyFilled 30 of 40 for 3000"
