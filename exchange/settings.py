@@ -169,6 +169,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
+        "ApiKeyKind": "accounts.models.ApiKeyKind",
         "Check": ["ok", "down"],
         "OrderType": [str(term) for term in OrderType],
         "SelfTradePrevention": [str(term) for term in SelfTradePrevention],

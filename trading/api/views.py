@@ -144,7 +144,7 @@ class FillsView(ListView):
         operation_id="list_fills",
         tags=["orders"],
         parameters=[query("symbol", "Only this market."), query("order_id", "Only this order.", schema=int)],
-        responses={200: serializers.FillSerializer(many=True), **problems(400, 401, 404, 503)},
+        responses={200: serializers.FillSerializer(many=True), **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request) -> Response:
         reader = BodyReader(request.query_params.dict())
@@ -164,7 +164,7 @@ class PreventionsView(ListView):
     @extend_schema(
         operation_id="list_preventions",
         tags=["orders"],
-        responses={200: serializers.PreventionSerializer(many=True), **problems(400, 401, 503)},
+        responses={200: serializers.PreventionSerializer(many=True), **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         select = partial(selectors.preventions_of, trader_of(request).account_id)
@@ -177,7 +177,7 @@ class OrderEventsView(APIView):
     @extend_schema(
         operation_id="list_order_events",
         tags=["orders"],
-        responses={200: serializers.HistorySerializer, **problems(401, 404, 503)},
+        responses={200: serializers.HistorySerializer, **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request, order_id: int) -> Response:
         order = own_order(trader_of(request).account_id, order_id)
