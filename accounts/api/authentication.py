@@ -21,6 +21,7 @@ from accounts.errors import DomainError
 from accounts.sessions import ACCOUNT_CLAIM, USER_CLAIM
 
 KEY_HEADER = "X-API-Key"
+_KEY_IN_META = "HTTP_X_API_KEY"
 HEADERS = Names("X-API-Timestamp", "X-API-Signature", "X-API-Recv-Window")
 
 
@@ -35,7 +36,7 @@ class TraderAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if not header:
             return None
-        if KEY_HEADER in request.headers:
+        if _KEY_IN_META in request.META:
             raise DomainError("unauthenticated", f"Send either Authorization or {KEY_HEADER}, not both.")
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
@@ -49,9 +50,9 @@ class TraderAuthentication(BaseAuthentication):
 class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Trader, None] | None:
         """Read the X-API- headers; None where there is no key."""
-        headers = request.headers
-        if KEY_HEADER not in headers:
+        if _KEY_IN_META not in request.META:
             return None
+        headers = request.headers
         trader = authenticate(
             key=headers[KEY_HEADER],
             timestamp=headers.get(HEADERS.timestamp),

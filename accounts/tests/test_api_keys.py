@@ -154,6 +154,15 @@ def test_a_frozen_account_gets_no_key_and_may_revoke_those_it_has(client, trader
     assert client.delete(f"{KEYS}/{issued.row.id}").status_code == 204
 
 
+def test_a_key_of_a_frozen_account_places_no_order_and_cancels(trader):
+    make_market()
+    order = place_order(trader)
+    issued = make_key(trader)
+    Account.objects.filter(id=trader.id).update(status="frozen")
+    assert_problem(call(issued, "POST", ORDERS, LIMIT_BUY), 403, "account_frozen")
+    assert call(issued, "DELETE", f"{ORDERS}/{order.id}").status_code == 202
+
+
 def test_a_revoked_key_is_refused_at_once(client, trader):
     issued = make_key(trader)
     assert call(issued, "GET", BALANCES).status_code == 200
