@@ -21,6 +21,7 @@ _SETTLES_WITHIN = (
 )
 _FIGURES = "open, high, low, close, volume, quote_volume, trades"
 
+_LAST = "SELECT max(id), %s > now() - %s::interval FROM trades WHERE market_id = %s"
 _MINUTES = f"""
     SELECT date_bin('1 minute', executed_at, {ORIGIN_SQL}) AS open_time, min(id) AS first_id, max(id) AS last_id,
         max(price) AS high, min(price) AS low, sum(quantity) AS volume, sum(quote_amount) AS quote_volume, count(*) AS trades
@@ -140,14 +141,11 @@ def compare_week(market_id: int, week: datetime) -> Compared:
 
 def repair_week(market_id: int, week: datetime) -> Repaired:
     """Make a week's candles those of its trades, in one transaction."""
-    span = {"market_id": market_id, "low": week, "high": week + WEEK}
+    span: dict[str, Any] = {"market_id": market_id, "low": week, "high": week + WEEK}
     with transaction.atomic(), connection.cursor() as cursor:
         # Ids of a market's trades ascend from commit to commit, so what comes later has higher ones.
-        cursor.execute(
-            "SELECT max(id), %s > now() - %s::interval FROM trades WHERE market_id = %s",
-            [week + WEEK, _SETTLES_WITHIN, market_id],
-        )
-        last_id, may_grow = cursor.fetchone()
+        cursor.execute(_LAST, [week + WEEK, _SETTLES_WITHIN, market_id])
+        last_id, may_grow, *_ = cursor.fetchone()
         span["last_id"] = last_id or 0
         cursor.execute(f"CREATE TEMPORARY TABLE candle_minutes AS {_MINUTES.format(ids='AND id <= %(last_id)s')}", span)
         if may_grow:

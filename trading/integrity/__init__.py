@@ -1,9 +1,9 @@
 """Check everything: the ledger, the orders, the trades, and that the journal brings about just these.
 
 The law: the journal says what was asked; replaying it must give every event, trade, order and hash (journal.py); the orders'
-fills, the transfers and the candles must be those of the trades (trades.py, candles.py); the balances those of the transfers, and what they hold what the
-open orders hold (orders/integrity.py, accounts/integrity.py). So an amount anywhere can be followed back to what somebody asked
-for. Nothing is written, nothing repaired: what to do about a difference is for people to decide.
+fills, the transfers and the candles must be those of the trades (trades.py, candles.py); the balances those of the transfers,
+and what they hold what the open orders hold (orders/integrity.py, accounts/integrity.py). So an amount anywhere can be followed
+back to what somebody asked for. Nothing is written, nothing repaired: what to do about a difference is for people to decide.
 """
 
 import accounts.integrity

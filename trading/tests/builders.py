@@ -15,6 +15,7 @@ from django.db.models import F, Sum
 
 from accounts.models import Account, Balance, Transfer
 from orders.models import OPEN, Command, MarketState, Order
+from trading.candle_repair import repair_week, weeks_of
 from trading.matching import Shard
 from trading.models import Batch, Trade
 
@@ -118,7 +119,7 @@ def database_now() -> datetime:
 
 
 def insert_trades(market_id: int, trades: Iterable[tuple[datetime, str, str]]) -> None:
-    """Insert trades at chosen times, by ascending ids: (executed at, price, quantity). No order, command or transfer has them."""
+    """Insert trades at chosen times, by ascending ids: (executed at, price, quantity). They have no orders, and no candles yet."""
     start = Trade.objects.filter(market_id=market_id).count()
     Trade.objects.bulk_create(
         Trade(
@@ -136,6 +137,12 @@ def insert_trades(market_id: int, trades: Iterable[tuple[datetime, str, str]]) -
             maker_fee=0,
             taker_fee=0,
             executed_at=time,
-        )  # fmt: skip
+        )
         for n, (time, price, quantity) in enumerate(trades)
     )
+
+
+def make_candles(market_id: int) -> None:
+    """Make a market's candles those of its trades."""
+    for week in weeks_of(market_id):
+        repair_week(market_id, week)

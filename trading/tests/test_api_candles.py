@@ -7,9 +7,8 @@ from rest_framework.test import APIClient
 
 from accounts.tests.builders import make_trader
 from orders.tests.builders import make_market, place_order
-from trading.candle_repair import repair_week, weeks_of
 from trading.models import Trade
-from trading.tests.builders import insert_trades, match
+from trading.tests.builders import insert_trades, make_candles, match
 
 pytestmark = pytest.mark.django_db
 
@@ -30,8 +29,7 @@ def read(query: str = "", status: int = 200):
 @pytest.fixture
 def long_ago(market):
     insert_trades(market.id, [(NOON, "100", "1"), (NOON, "101.5", "2"), (NOON + timedelta(minutes=2), "99", "0.5")])
-    for week in weeks_of(market.id):
-        repair_week(market.id, week)
+    make_candles(market.id)
 
 
 def test_candle_of_what_has_just_traded_is_the_last(market, django_assert_num_queries):

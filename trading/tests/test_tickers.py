@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders.tests.builders import make_market
 from trading import selectors
-from trading.candle_repair import repair_week, weeks_of
 from trading.selectors import Ticker, read_tickers, read_tickers_of
-from trading.tests.builders import insert_trades
+from trading.tests.builders import insert_trades, make_candles
 
 pytestmark = pytest.mark.django_db
 
@@ -63,8 +62,6 @@ def markets() -> list[int]:
 @settings(max_examples=150)
 @given(moment=moments, of_markets=st.tuples(trades, trades))
 def test_ticker_is_what_a_scan_of_all_trades_says(moment, of_markets):
-    from django.db import transaction
-
     now = NOW + moment
     with transaction.atomic():
         markets = [make_market(symbol).id for symbol in ("BTC/USD", "ETH/USD")]
@@ -76,8 +73,7 @@ def test_ticker_is_what_a_scan_of_all_trades_says(moment, of_markets):
                     for age, price, quantity in deals
                 ],
             )
-            for week in weeks_of(market_id):
-                repair_week(market_id, week)
+            make_candles(market_id)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(selectors, "_TICKERS", at(selectors._TICKERS, now))
             found = read_tickers()
@@ -85,24 +81,28 @@ def test_ticker_is_what_a_scan_of_all_trades_says(moment, of_markets):
         transaction.set_rollback(True)
 
 
-@pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("moment", EDGES)
-def test_trade_falls_out_of_the_day_at_its_microsecond(markets, edge, moment, monkeypatch):
+def test_trade_falls_out_of_the_day_at_its_microsecond(moment, monkeypatch):
     now = NOW + moment
-    insert_trades(markets[0], [(now - 24 * HOUR + edge, "100", "1"), (now - HOUR, "90", "2")])
-    for week in weeks_of(markets[0]):
-        repair_week(markets[0], week)
     monkeypatch.setattr(selectors, "_TICKERS", at(selectors._TICKERS, now))
-    (ticker,) = read_tickers(markets[0])
-    assert (ticker.volume, ticker.high) == ((3, 100) if edge > timedelta() else (2, 90))
+    for symbol, edge, within in (
+        ("A/USD", -MICROSECOND, False),
+        ("B/USD", 0 * SECOND, False),
+        ("C/USD", MICROSECOND, True),
+    ):
+        market_id = make_market(symbol).id
+        insert_trades(market_id, [(now - 24 * HOUR + edge, "100", "1"), (now - HOUR, "90", "2")])
+        make_candles(market_id)
+        (ticker,) = read_tickers(market_id)
+        assert (ticker.volume, ticker.high, ticker.open) == ((3, 100, 100) if within else (2, 90, 90))
     assert read_tickers() == rows(at(ORACLE, now))
 
 
 def test_tickers_are_read_of_all_of_some_or_of_one_market(markets, django_assert_num_queries):
     btc, eth = markets
-    adax = make_market("ADA/USD").id
-    assert [ticker.market_id for ticker in read_tickers()] == [adax, btc, eth]
+    ada = make_market("ADA/USD").id
+    assert [ticker.market_id for ticker in read_tickers()] == [ada, btc, eth]
     assert [ticker.market_id for ticker in read_tickers(btc)] == [btc]
     with django_assert_num_queries(1):
-        assert [ticker.market_id for ticker in read_tickers_of([eth, adax])] == [adax, eth]
+        assert [ticker.market_id for ticker in read_tickers_of([eth, ada])] == [ada, eth]
     assert read_tickers_of([]) == []
