@@ -26,8 +26,8 @@ from trading.tests.tampering import differences
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WRITES = [
-    "_write_trades", "_write_preventions", "_write_orders", "_write_commands", "_write_own_commands", "_write_protections",
-    "_write_batches", "_write_states", "_write_balances",
+    "_write_trades", "_write_candles", "_write_preventions", "_write_orders", "_write_commands", "_write_own_commands",
+    "_write_protections", "_write_batches", "_write_states", "_write_balances",
 ]  # fmt: skip
 
 
