@@ -52,7 +52,7 @@ class Settlement(Reckoning):
         self.told: dict[int, int] = {}
         self._trade_ids: list[int] = []
         self._executed_at: datetime | None = None
-        self._orders: dict[int, ShownOrder] = {}
+        self._notes: list[Note] = []
 
     def write(self) -> None:
         """Write everything. Expects an open transaction that holds the markets' fences.
@@ -67,8 +67,7 @@ class Settlement(Reckoning):
         self._write_protections()
         self._write_batches()
         self._write_states()
-        # Rendered before balances are locked.
-        self._write_balances(announcements.notes_of(self, self._orders, self._trade_ids, self._executed_at))
+        self._write_balances()
 
     def _write_trades(self) -> None:
         if not self.trades:
@@ -139,7 +138,9 @@ class Settlement(Reckoning):
             """,  # noqa: S608  columns of ours
             columns,
         )
-        self._orders = {row[0]: ShownOrder._make(row) for row in rows}
+        orders = {row[0]: ShownOrder._make(row) for row in rows}
+        # Made here and not where they are told: balances are not locked yet.
+        self._notes = announcements.notes_of(self, orders, self._trade_ids, self._executed_at)
 
     def _write_commands(self) -> None:
         _update(
@@ -225,7 +226,7 @@ class Settlement(Reckoning):
             rows,
         )
 
-    def _write_balances(self, notes: Sequence[Note]) -> None:
+    def _write_balances(self) -> None:
         scales = self.scales
         self.told = ledger.post_balances(
             {
@@ -233,7 +234,7 @@ class Settlement(Reckoning):
                 for key, (available, held) in self.changes.items()
                 if available or held
             },
-            notes=notes,
+            notes=self._notes,
             told=announcements.holds_taken(self),
         )
 
