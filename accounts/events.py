@@ -16,6 +16,7 @@ from django.db import connection
 
 from accounts.copying import copy_into, escaped
 from accounts.models import Channel
+from accounts.prepared import Prepared
 from accounts.rendering import render_balance
 from accounts.selectors import Holding
 
@@ -26,21 +27,29 @@ PRUNED_A_STATEMENT = 5_000
 
 _encode = msgspec.json.Encoder().encode
 
-_COUNT = """
+_COUNT = Prepared(
+    "count_account_events",
+    ("bigint[]", "bigint[]"),
+    """
     INSERT INTO account_streams AS s (account_id, last_sequence)
-    SELECT u.account_id, u.events FROM unnest(%s::bigint[], %s::bigint[]) AS u (account_id, events)
+    SELECT u.account_id, u.events FROM unnest($1, $2) AS u (account_id, events)
     JOIN accounts a ON a.id = u.account_id AND a.user_id IS NOT NULL
     ORDER BY u.account_id
     ON CONFLICT (account_id) DO UPDATE SET last_sequence = s.last_sequence + EXCLUDED.last_sequence
     RETURNING account_id, last_sequence
-"""
-_BALANCES = """
+""",
+)
+_BALANCES = Prepared(
+    "read_balances_to_tell",
+    ("bigint[]", "bigint[]"),
+    """
     SELECT b.account_id, a.code, a.scale, b.available, b.held
-    FROM unnest(%s::bigint[], %s::bigint[]) AS u (account_id, asset_id)
+    FROM unnest($1, $2) AS u (account_id, asset_id)
     JOIN balances b ON b.account_id = u.account_id AND b.asset_id = u.asset_id
     JOIN assets a ON a.id = b.asset_id
     ORDER BY a.code
-"""
+""",
+)
 _READ = """
     SELECT u.account_id, e.sequence, e.channel, e.payload
     FROM unnest(%s::bigint[], %s::bigint[]) AS u (account_id, sequence)
@@ -111,9 +120,7 @@ def append(notes: Sequence[Note], balances: Iterable[tuple[int, int]] = ()) -> d
 
 def _count(counts: Mapping[int, int]) -> dict[int, int]:
     """Move the counters of accounts that have a user on by so many events; they stay locked until the commit."""
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [list(counts), list(counts.values())])
-        return dict(cursor.fetchall())
+    return dict(_COUNT.rows(list(counts), list(counts.values())))
 
 
 def _tell_balances(keys: set[tuple[int, int]]) -> list[Note]:
@@ -121,10 +128,8 @@ def _tell_balances(keys: set[tuple[int, int]]) -> list[Note]:
     if not keys:
         return []
     members: dict[int, list[object]] = {account_id: [] for account_id, _ in keys}
-    with connection.cursor() as cursor:
-        cursor.execute(_BALANCES, [list(column) for column in zip(*keys, strict=True)])
-        for account_id, *holding in cursor.fetchall():
-            members[account_id].append(render_balance(Holding(*holding)))
+    for account_id, *holding in _BALANCES.rows(*(list(column) for column in zip(*keys, strict=True))):
+        members[account_id].append(render_balance(Holding(*holding)))
     return [note(account_id, Channel.BALANCES, rendered) for account_id, rendered in members.items()]
 
 
