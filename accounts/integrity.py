@@ -23,10 +23,12 @@ log = structlog.get_logger(__name__)
 
 ASSETS = "assets sum to zero"
 BALANCES = "balances are the sums of their transfers"
+STREAMS = "what accounts are told has no gap"
 RANGE = 50_000
 DIFFERENCES_KEPT = 1_000
 LOWEST_ID = -(2**63)
 BALANCES_A_READ = 500
+STREAMS_A_READ = 500
 SETTLED_WITHIN_SECONDS = 5.0
 
 
@@ -190,4 +192,43 @@ def _look_again(report: Report, check: str, balance_id: int, account_id: int) ->
         report.differ(check, f"account {account_id} {code}", f"has {total:f}, and its transfers sum to {transferred:f}")
 
 
-CHECKS = {ASSETS: check_assets, BALANCES: check_balances}
+_STREAMS = """
+    SELECT s.account_id, s.last_sequence, kept.first, kept.last, kept.events
+    FROM (SELECT * FROM account_streams WHERE account_id > %s ORDER BY account_id LIMIT %s) s
+    CROSS JOIN LATERAL (
+        SELECT min(e.sequence) AS first, max(e.sequence) AS last, count(*) AS events
+        FROM account_events e WHERE e.account_id = s.account_id
+    ) kept
+    ORDER BY s.account_id
+"""
+# Walks the index from account to account, and not over all events.
+_WITHOUT_STREAM = """
+    WITH RECURSIVE told AS (
+        (SELECT account_id FROM account_events ORDER BY account_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT e.account_id FROM account_events e WHERE e.account_id > told.account_id ORDER BY account_id LIMIT 1)
+        FROM told WHERE told.account_id IS NOT NULL
+    )
+    SELECT account_id FROM told
+    WHERE account_id IS NOT NULL AND NOT EXISTS (SELECT FROM account_streams s WHERE s.account_id = told.account_id)
+    ORDER BY account_id
+"""
+
+
+def check_streams(report: Report) -> None:
+    """Of each account, the last event that is kept is the last it was told, and none before it is missing but the oldest."""
+    check = STREAMS
+    report.count(check)
+    account_id = LOWEST_ID
+    while found := rows(_STREAMS, account_id, STREAMS_A_READ):
+        for account_id, counted, first, last, events in found:
+            if events and last != counted:
+                report.differ(check, f"account {account_id}", f"was told {counted} events, and the last kept is {last}")
+            elif events and last - first + 1 != events:
+                report.differ(check, f"account {account_id}", f"has {events} of the events from {first} to {last}")
+        report.count(check, accounts=len(found), events=sum(events for *_, events in found))
+    for (account_id,) in rows(_WITHOUT_STREAM):
+        report.differ(check, f"account {account_id}", "has events and no counter of them")
+
+
+CHECKS = {ASSETS: check_assets, BALANCES: check_balances, STREAMS: check_streams}

@@ -2,6 +2,7 @@
 
 The law: every transfer takes from one account what it gives another; a balance is the sum of its transfers; a hold moves
 available to held and back and is never more than what is there. Rows of balances are locked in primary-key order.
+Whoever's balance is changed is told by accounts/events.py, in the same transaction.
 Who owes what is decided by the caller: order intake holds with HOLD_FUNDS inside its own statement, settlement posts what
 a batch of trades moved. Nothing else writes `balances` or `transfers`.
 """
@@ -13,7 +14,10 @@ from typing import NamedTuple
 
 from django.db import DataError, connection, transaction
 
+from accounts import events
+from accounts.copying import copy_into, escaped
 from accounts.errors import refusal
+from accounts.events import Note
 from accounts.models import AMOUNT_LIMIT, OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, TransferKind
 from accounts.numbers import decimals_of
 
@@ -118,27 +122,30 @@ def write_transfers(postings: Sequence[Posting]) -> None:
     rows = StringIO()
     for asset_id, debit, credit, amount, kind, trade_id, reference in postings:
         trade = "\\N" if trade_id is None else trade_id
-        rows.write(f"{asset_id}\t{debit}\t{credit}\t{amount:f}\t{kind.value}\t{trade}\t{_copied(reference)}\n")
-    rows.seek(0)
-    # Django wraps the errors of execute(), not of COPY.
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(
-            "COPY transfers (asset_id, debit_account_id, credit_account_id, amount, kind, trade_id, reference) FROM STDIN",
-            rows,
-        )
+        rows.write(f"{asset_id}\t{debit}\t{credit}\t{amount:f}\t{kind.value}\t{trade}\t{escaped(reference)}\n")
+    copy_into(
+        "transfers",
+        "asset_id, debit_account_id, credit_account_id, amount, kind, trade_id, reference",
+        rows,
+    )
 
 
-def _copied(text: str) -> str:
-    """Escape text for COPY."""
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+def post_balances(
+    changes: Mapping[tuple[int, int], Change], *, notes: Sequence[Note] = (), told: Iterable[tuple[int, int]] = ()
+) -> dict[int, int]:
+    """Add changes to balances, keyed by (account id, asset id), locking the rows in primary-key order, and tell the accounts.
 
-
-def post_balances(changes: Mapping[tuple[int, int], Change]) -> None:
-    """Add changes to balances, keyed by (account id, asset id), locking the rows in primary-key order.
-
-    Expects to be the last thing its transaction does, so that order intake on the same accounts waits least.
+    They are told the notes first, then what they have now of each asset that changed, and of those in `told`; returns the last
+    sequence of each account that was told anything. Expects to be the last thing its transaction does, so that order intake on
+    the same accounts waits least; a transaction that posts twice may meet another in a deadlock.
     Raises MissingBalance where a row does not exist, and IntegrityError where one would become negative.
     """
+    with transaction.atomic(savepoint=False):
+        _change_balances(changes)
+        return events.append(notes, {*changes, *told})
+
+
+def _change_balances(changes: Mapping[tuple[int, int], Change]) -> None:
     if not changes:
         return
     keys = list(changes)

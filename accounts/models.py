@@ -2,8 +2,10 @@
 
 The law: a Transfer takes from one account what it gives another, so every asset sums to zero over all accounts, the
 outside world included; a Balance is the running sum of an account's transfers and is never negative for anybody but
-the outside world. Rows of Transfer are inserted, never changed (a trigger holds that).
-Only accounts/ledger.py writes Balance and Transfer, only accounts/issuing.py makes keys.
+the outside world. Rows of Transfer are inserted, never changed (a trigger holds that). What an account is told has its own
+sequence, without a gap.
+Only accounts/ledger.py writes Balance and Transfer, only accounts/events.py AccountStream and AccountEvent; only
+accounts/issuing.py makes keys.
 """
 
 import re
@@ -54,6 +56,14 @@ def numbers(*fields: str) -> Q | LessThan:
 def one_of(field: str, values: Any) -> Q:
     """Build the condition of a CHECK constraint that allows just these values."""
     return Q(**{f"{field}__in": [str(value) for value in values]})
+
+
+class ClockTimestamp(models.Func):
+    """The time at this very moment; Now() is when the statement began, and it may have waited for a lock since."""
+
+    function = "clock_timestamp"
+    template = "%(function)s()"
+    output_field = models.DateTimeField()
 
 
 class UserManager(BaseUserManager["User"]):
@@ -311,3 +321,51 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.key}"
+
+
+class Channel(models.TextChoices):
+    ORDERS = "orders"
+    FILLS = "fills"
+    BALANCES = "balances"
+
+
+class AccountStream(models.Model):
+    """How many events an account has been told. The row appears with the first, and is the lock that orders them."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    last_sequence = models.BigIntegerField()
+
+    class Meta:
+        db_table = "account_streams"
+        constraints = [models.CheckConstraint(name="account_streams_sequence", condition=Q(last_sequence__gte=0))]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} at {self.last_sequence}"
+
+
+class AccountEvent(models.Model):
+    """What an account has been told: an array of orders, fills or balances in JSON, as the API shows them.
+
+    Kept for some hours (accounts/events.py). A hot table: the account carries no foreign key in the database, and
+    verify_integrity compares it with the streams.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "sequence")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    sequence = models.BigIntegerField()
+    channel = models.CharField(max_length=8, choices=Channel)
+    payload = models.TextField()
+    created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+
+    class Meta:
+        db_table = "account_events"
+        indexes = [models.Index(name="account_events_created", fields=["created_at"])]
+        constraints = [
+            models.CheckConstraint(name="account_events_sequence", condition=Q(sequence__gt=0)),
+            models.CheckConstraint(name="account_events_channel", condition=one_of("channel", Channel.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.sequence} {self.channel}"

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from accounts.models import Account, Asset, Balance
 
@@ -57,9 +56,19 @@ def asset_of_code(code: str) -> Asset | None:
     return Asset.objects.filter(code=code.upper()).first()
 
 
-def balances_of(account_id: int) -> QuerySet[Balance]:
-    """Select the account's balances by asset code, with their assets. One query."""
-    return Balance.objects.filter(account_id=account_id).select_related("asset").order_by("asset__code")
+class Holding(NamedTuple):
+    """What an account has of an asset, with the asset's code and scale."""
+
+    asset: str
+    scale: int
+    available: Decimal
+    held: Decimal
+
+
+def balances_of(account_id: int) -> list[Holding]:
+    """Read the account's balances by asset code. One query."""
+    rows = Balance.objects.filter(account_id=account_id).order_by("asset__code")
+    return [Holding._make(row) for row in rows.values_list("asset__code", "asset__scale", "available", "held")]
 
 
 def ledger_of(

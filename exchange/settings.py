@@ -193,6 +193,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_keepaliv
 CELERY_BEAT_SCHEDULE = {
     "keep-matching": {"task": "trading.tasks.keep_matching", "schedule": 10.0, "options": {"expires": 10}},
     "keep-time": {"task": "orders.tasks.keep_time", "schedule": 1.0, "options": {"expires": 5}},
+    "prune-events": {"task": "accounts.tasks.prune_events", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 # --- pages, time, logs -----------------------------------------------------------------------------

@@ -8,23 +8,24 @@ Less quantity needs none of this: orders/changes.py asks for it.
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import msgspec
-from django.db import connection
 
 from accounts.errors import DomainError, FieldError, refusal
 from accounts.ledger import HOLD_FUNDS
 from accounts.numbers import from_units
+from accounts.prepared import Prepared
 from orders.models import Order
 from orders.refusals import account_frozen, market_halted, price_out_of_band
 from orders.requests import ICEBERG_PARTS_MAX, Amendment, quantity_shown_by
 from orders.rules import MarketRules, check_notional, check_price, check_quantity
 from orders.terms import LIMIT_TYPES, OrderStatus, OrderType, Side, TimeInForce, phases_taking
 
-_AMEND = (Path(__file__).parent / "sql" / "amend.sql").read_text().replace("{hold_funds}", HOLD_FUNDS.strip())
-_TYPES = "bigint, bigint, int, text[], numeric, numeric, numeric, numeric, bigint, numeric"
-_prepared_on: WeakSet[Any] = WeakSet()
+_AMEND = Prepared(
+    "amend_order",
+    ("bigint", "bigint", "int", "text[]", "numeric", "numeric", "numeric", "numeric", "bigint", "numeric"),
+    (Path(__file__).parent / "sql" / "amend.sql").read_text().replace("{hold_funds}", HOLD_FUNDS.strip()),
+)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -98,13 +99,8 @@ def ask_amend(order: Order, amendment: Amendment, rules: MarketRules) -> Row:
         rules.quote_id if buys else rules.base_id,
         from_units(1, rules.quote_scale if buys else rules.base_scale),
     ]
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        if connection.connection not in _prepared_on:
-            cursor.execute(f"PREPARE amend_order ({_TYPES}) AS {_AMEND}")
-            _prepared_on.add(connection.connection)
-        cursor.execute(f"EXECUTE amend_order ({', '.join(['%s'] * len(values))})", values)
-        return Row(*cursor.fetchone())
+    (row,) = _AMEND.rows(*values)
+    return Row(*row)
 
 
 def _phases(order: Order) -> list[str]:

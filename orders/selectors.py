@@ -5,6 +5,7 @@ Placing is orders/intake.py's, changing orders/changes.py's; the rules used on t
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.errors import DomainError
+from accounts.selectors import Holding
 from orders.models import Market, Order
 from orders.rules import MarketRules
 from orders.terms import OrderStatus, Side
@@ -76,6 +78,80 @@ def orders_of(
     }
     chosen = {name: value for name, value in filters.items() if value is not None}
     return Order.objects.filter(account_id=account_id, **chosen).order_by("-id")[:limit]
+
+
+class ShownOrder(NamedTuple):
+    """An order's columns that its owner is shown, by their names, with its account and market."""
+
+    id: int
+    account_id: int
+    market_id: int
+    client_order_id: str | None
+    side: str
+    order_type: str
+    time_in_force: str
+    post_only: bool
+    self_trade_prevention: str
+    market_maker_protection: bool
+    price: Decimal | None
+    stop_price: Decimal | None
+    trailing_offset: int | None
+    quantity: Decimal | None
+    quote_quantity: Decimal | None
+    display_quantity: Decimal | None
+    expires_at: datetime | None
+    filled_quantity: Decimal
+    filled_quote: Decimal
+    prevented_quantity: Decimal
+    remaining_quantity: Decimal | None
+    status: str
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+SHOWN_COLUMNS = ", ".join(f"o.{name}" for name in ShownOrder._fields)
+"""For a statement that calls orders o."""
+
+# One statement, hence one snapshot: what is told by later sequences is not in it, and all that was told before is.
+_SNAPSHOT = f"""
+    SELECT {SHOWN_COLUMNS}, NULL::text, NULL::int, NULL::numeric, NULL::numeric, NULL::bigint
+    FROM orders o WHERE o.account_id = %(account_id)s AND o.status IN ('New', 'PendingTrigger', 'PartiallyFilled')
+    UNION ALL
+    SELECT {", ".join(["NULL"] * len(ShownOrder._fields))}, a.code, a.scale, b.available, b.held, NULL
+    FROM balances b JOIN assets a ON a.id = b.asset_id WHERE b.account_id = %(account_id)s
+    UNION ALL
+    SELECT {", ".join(["NULL"] * len(ShownOrder._fields))}, NULL, NULL, NULL, NULL, s.last_sequence
+    FROM account_streams s WHERE s.account_id = %(account_id)s
+"""  # noqa: S608  columns of ours
+
+
+class AccountSnapshot(NamedTuple):
+    """What an account has at one moment: open orders, oldest first, and balances by asset, as told up to this sequence."""
+
+    account_sequence: int
+    orders: list[ShownOrder]
+    balances: list[Holding]
+
+
+def read_account_snapshot(account_id: int) -> AccountSnapshot:
+    """Read all that an account has open and owns, and the last sequence that it has been told of it. One statement."""
+    sequence = 0
+    orders: list[ShownOrder] = []
+    balances: list[Holding] = []
+    width = len(ShownOrder._fields)
+    with connection.cursor() as cursor:
+        cursor.execute(_SNAPSHOT, {"account_id": account_id})
+        for row in cursor.fetchall():
+            if row[0] is not None:
+                orders.append(ShownOrder._make(row[:width]))
+            elif row[width] is not None:
+                balances.append(Holding._make(row[width:-1]))
+            else:
+                sequence = row[-1]
+    return AccountSnapshot(
+        sequence, sorted(orders, key=lambda order: order.id), sorted(balances, key=lambda holding: holding.asset)
+    )
 
 
 def orders_by_id(account_id: int, order_ids: Iterable[int]) -> dict[int, Order]:

@@ -10,13 +10,13 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import msgspec
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from accounts.ledger import HOLD_FUNDS
 from accounts.numbers import from_units, to_units
+from accounts.prepared import Prepared
 from accounts.times import to_microseconds
 from orders.journal import FEE_RATE_SCALE
 from orders.requests import NewOrder
@@ -24,7 +24,11 @@ from orders.rules import MarketRules, limit_hold
 from orders.terms import OrderType, SelfTradePrevention, Side, phases_taking
 
 ATTEMPTS = 5
-_PLACE = (Path(__file__).parent / "sql" / "place.sql").read_text().replace("{hold_funds}", HOLD_FUNDS.strip())
+_PLACE = Prepared(
+    "place_orders",
+    ("jsonb",),
+    (Path(__file__).parent / "sql" / "place.sql").read_text().replace("{hold_funds}", HOLD_FUNDS.strip()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,6 @@ class Row(msgspec.Struct, frozen=True):
     created_at: Any
 
 
-_prepared_on: WeakSet[Any] = WeakSet()
-
-
 def execute(candidates: Sequence[Candidate]) -> list[Row]:
     """Run the statement; once more where an equal client order id was committed beside it."""
     text = msgspec.json.encode([_input(candidate) for candidate in candidates]).decode()
@@ -89,14 +90,7 @@ def execute(candidates: Sequence[Candidate]) -> list[Row]:
 
 
 def _run(text: str) -> list[Row]:
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        # Prepared once a connection: planning it takes longer than running it.
-        if connection.connection not in _prepared_on:
-            cursor.execute(f"PREPARE place_orders (jsonb) AS {_PLACE}")
-            _prepared_on.add(connection.connection)
-        cursor.execute("EXECUTE place_orders (%s)", [text])
-        return [Row(*row) for row in cursor.fetchall()]
+    return [Row(*row) for row in _PLACE.rows(text)]
 
 
 def _constraint(error: DatabaseError) -> str | None:

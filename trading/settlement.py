@@ -1,24 +1,30 @@
 """Write what a batch of commands brought about: trades, orders, transfers, balances, sequences and the batch's hash.
 
 The law: everything is written in the transaction that gives the commands their sequences, in a handful of bulk statements.
-Balances are locked last.
-What there is to write is worked out in trading/reckoning.py; accounts/ledger.py moves the money.
+Balances are locked last, and then the counters of what accounts are told (accounts/events.py).
+What there is to write is worked out in trading/reckoning.py; accounts/ledger.py moves the money,
+trading/announcements.py says what accounts are told.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 from django.db import connection
 
 from accounts import ledger
+from accounts.events import Note
 from accounts.ledger import Change, Posting
 from accounts.models import AMOUNT_LIMIT, TransferKind
 from accounts.numbers import from_units
 from accounts.times import from_microseconds
 from orders.journal import write_payload
 from orders.rules import MarketRules
+from orders.selectors import SHOWN_COLUMNS, ShownOrder
 from orders.terms import CALL_PHASES, Side
+from trading import announcements
 from trading.books import LiveOrder
 from trading.candles import write_candles
 from trading.engine.engine import ENGINE_VERSION, Engine
@@ -37,7 +43,17 @@ _RESET = """
 
 
 class Settlement(Reckoning):
-    """All that one commit will write: a reckoning that is written once."""
+    """All that one commit will write: a reckoning that is written once.
+
+    Then `told` has the last sequence of each account that the commit told something, by account id.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[int, int] = {}
+        self._trade_ids: list[int] = []
+        self._executed_at: datetime | None = None
+        self._notes: list[Note] = []
 
     def write(self) -> None:
         """Write everything. Expects an open transaction that holds the markets' fences.
@@ -60,7 +76,8 @@ class Settlement(Reckoning):
             return
         rows = StringIO()
         postings: list[Posting] = []
-        for trade_id, trade in zip(_next_trade_ids(len(self.trades)), self.trades, strict=True):
+        self._trade_ids = _next_trade_ids(len(self.trades))
+        for trade_id, trade in zip(self._trade_ids, self.trades, strict=True):
             rules, maker, taker = trade.rules, trade.maker, trade.taker
             base = from_units(trade.quantity * rules.lot_units, rules.base_scale)
             quote = from_units(trade.quantity * trade.price * rules.tick_lot_units, rules.quote_scale)
@@ -82,6 +99,7 @@ class Settlement(Reckoning):
             "maker_account_id, taker_account_id, maker_fee, taker_fee",
             rows,
         )
+        self._executed_at = _executed_at(self._trade_ids[0])
         ledger.write_transfers(postings)
 
     def _write_candles(self) -> None:
@@ -106,8 +124,8 @@ class Settlement(Reckoning):
 
     def _write_orders(self) -> None:
         columns = [order_columns(rules, order) for rules, order in self.touched.values()]
-        _update(
-            """
+        rows = _update(
+            f"""
             UPDATE orders o SET status = u.status, reason = u.reason, quantity = u.quantity,
                 filled_quantity = u.filled, filled_quote = u.filled_quote, prevented_quantity = u.prevented,
                 remaining_quantity = u.remaining, visible_quantity = u.visible, extreme_price = u.extreme,
@@ -121,9 +139,13 @@ class Settlement(Reckoning):
                 AS u (id, status, reason, quantity, filled, filled_quote, prevented, remaining, visible, extreme, armed, held,
                     sequence, ordinal, ended, price)
             WHERE o.id = u.id
-            """,
+            RETURNING {SHOWN_COLUMNS}
+            """,  # noqa: S608  columns of ours
             columns,
         )
+        orders = {row[0]: ShownOrder._make(row) for row in rows}
+        # Made here and not where they are told: balances are not locked yet.
+        self._notes = announcements.notes_of(self, orders, self._trade_ids, self._executed_at)
 
     def _write_commands(self) -> None:
         _update(
@@ -211,12 +233,14 @@ class Settlement(Reckoning):
 
     def _write_balances(self) -> None:
         scales = self.scales
-        ledger.post_balances(
+        self.told = ledger.post_balances(
             {
                 key: Change(from_units(available, scales[key[1]]), from_units(held, scales[key[1]]))
                 for key, (available, held) in self.changes.items()
                 if available or held
-            }
+            },
+            notes=self._notes,
+            told=announcements.holds_taken(self),
         )
 
 
@@ -305,6 +329,14 @@ def _next_trade_ids(count: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
+def _executed_at(trade_id: int) -> datetime:
+    """Read when a commit's trades were made: one COPY, one time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT executed_at FROM trades WHERE id = %s", [trade_id])
+        executed_at: datetime = cursor.fetchone()[0]
+        return executed_at
+
+
 def _copy(table: str, columns: str, rows: StringIO) -> None:
     rows.seek(0)
     with connection.cursor() as cursor, connection.wrap_database_errors:
@@ -315,11 +347,12 @@ class RowsMissing(Exception):
     """Rows that were to be updated are not there as they should be."""
 
 
-def _update(statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Update one row for each of these, whose columns the statement takes as arrays. Raises RowsMissing."""
+def _update(statement: str, rows: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+    """Update one row for each of these, whose columns the statement takes as arrays; returns what it does. Raises RowsMissing."""
     if not rows:
-        return
+        return []
     with connection.cursor() as cursor:
         cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
         if cursor.rowcount != len(rows):
             raise RowsMissing(f"{cursor.rowcount} of {len(rows)} rows updated: {statement.split()[1]}")
+        return cursor.fetchall() if cursor.description else []

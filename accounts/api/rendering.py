@@ -1,8 +1,8 @@
-"""Write accounts, balances, ledger entries and API keys as the public API shows them.
+"""Write accounts, ledger entries and API keys as the public API shows them.
 
 The law: an amount is a string with its asset's scale; a time is RFC 3339. Only the owner ever sees these, and nobody a secret
 that is kept.
-Reading is accounts/selectors.py.
+Reading is accounts/selectors.py; balances are written by accounts/rendering.py.
 """
 
 import csv
@@ -13,7 +13,7 @@ from typing import Any
 
 from rest_framework.renderers import BaseRenderer
 
-from accounts.models import Account, ApiKey, Balance
+from accounts.models import Account, ApiKey
 from accounts.numbers import render
 from accounts.selectors import LedgerEntry
 from accounts.times import render_time
@@ -29,16 +29,6 @@ def render_account(account: Account) -> dict[str, Any]:
         "status": account.status,
         "fee_tier": account.fee_tier,
         "limits": {"max_open_orders": account.max_open_orders},
-    }
-
-
-def render_balance(balance: Balance) -> dict[str, Any]:
-    scale = balance.asset.scale
-    return {
-        "asset": balance.asset.code,
-        "available": render(balance.available, scale),
-        "held": render(balance.held, scale),
-        "total": render(balance.total, scale),
     }
 
 

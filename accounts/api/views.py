@@ -15,12 +15,13 @@ from accounts import selectors
 from accounts.api import serializers
 from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
-from accounts.api.rendering import LedgerCSVRenderer, render_account, render_balance, render_entry
+from accounts.api.rendering import LedgerCSVRenderer, render_account, render_entry
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, secret_reader, term_reader, text_reader
 from accounts.errors import DomainError, refusal
 from accounts.models import TransferKind
 from accounts.registration import PASSWORD_LENGTH_MAX, register_trader
+from accounts.rendering import render_balance
 from accounts.sessions import end_session, open_session, renew_session
 
 _read_email = text_reader(254)
@@ -141,8 +142,8 @@ class BalancesView(APIView):
         responses={200: serializers.BalancesSerializer, **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
-        balances = selectors.balances_of(trader_of(request).account_id)
-        return Response({"results": [render_balance(balance) for balance in balances]})
+        holdings = selectors.balances_of(trader_of(request).account_id)
+        return Response({"results": [render_balance(holding) for holding in holdings]})
 
 
 class LedgerView(ListView):

@@ -5,9 +5,21 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from accounts.ledger import outside_world
-from accounts.models import OUTSIDE_WORLD_ID, Account, AccountKind, ApiKey, Asset, Balance, Transfer, User
+from accounts.models import (
+    OUTSIDE_WORLD_ID,
+    Account,
+    AccountEvent,
+    AccountKind,
+    AccountStream,
+    ApiKey,
+    Asset,
+    Balance,
+    Transfer,
+    User,
+)
 from accounts.tests.attacks import NAN, refused_by, truncate, unattacked
 from accounts.tests.builders import make_asset, make_trader, make_user
 
@@ -29,6 +41,11 @@ def _paid_outside(kind: str) -> Transfer:
 
 def _somebody_else() -> Account:
     return Account.objects.create(kind=AccountKind.FEES)
+
+
+def _event(**changes: object) -> AccountEvent:
+    values = {"account": TRADERS.get(), "sequence": 2, "channel": "balances", "payload": "[]"}
+    return AccountEvent.objects.create(**(values | changes))
 
 
 def _same_balance() -> dict[str, object]:
@@ -103,6 +120,16 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("api_keys_secret_of_kind", lambda: _key(**ED25519 | {"public_key": None})),
     ("api_keys_secret_of_kind", lambda: _key(**ED25519 | {"public_key": b"p" * 31})),
     ("api_keys_secret_of_kind", lambda: _key(**ED25519 | {"sealed_secret": b"sealed"})),
+    ("account_streams_sequence", lambda: AccountStream.objects.create(account=_somebody_else(), last_sequence=-1)),
+    ("account_streams_go_on", lambda: AccountStream.objects.update(last_sequence=0)),
+    ("account_streams_go_on", lambda: AccountStream.objects.update(last_sequence=F("last_sequence"))),
+    ("account_streams_go_on", lambda: AccountStream.objects.update(account=_somebody_else(), last_sequence=9)),
+    ("account_streams_stay", lambda: AccountStream.objects.all().delete()),
+    ("account_streams_are_not_truncated", lambda: truncate("account_streams")),
+    ("account_events_pkey", lambda: _event(sequence=1)),
+    ("account_events_sequence", lambda: _event(sequence=0)),
+    ("account_events_channel", lambda: _event(channel="trades")),
+    ("account_events_are_final", lambda: AccountEvent.objects.update(payload="[]")),
 ]
 SAID = {
     "transfers_are_final": "in transfers: its rows are final",
@@ -112,6 +139,10 @@ SAID = {
     "balances_are_not_truncated": "TRUNCATE of balances: its rows stay",
     "accounts_keep_their_owner": "keeps its owner",
     "assets_keep_their_scale": "keeps its code and scale",
+    "account_streams_go_on": "UPDATE of account .* in account_streams: its sequence only goes on",
+    "account_streams_stay": "DELETE of account .* in account_streams: its sequence only goes on",
+    "account_streams_are_not_truncated": "TRUNCATE of account_streams: its rows stay",
+    "account_events_are_final": "UPDATE of account .* in account_events: its sequence only goes on",
 }
 """What the triggers say instead of their names."""
 

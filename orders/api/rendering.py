@@ -14,11 +14,11 @@ from accounts.times import render_time
 from orders.intake import Placed
 from orders.models import Market, MarketMakerProtection, Order
 from orders.rules import MarketRules, make_rules
-from orders.selectors import Fees
+from orders.selectors import Fees, ShownOrder
 from orders.terms import Side
 
 
-def render_order(order: Order, rules: MarketRules) -> dict[str, Any]:
+def render_order(order: Order | ShownOrder, rules: MarketRules) -> dict[str, Any]:
     quantity_decimals, price_decimals, quote_scale = rules.quantity_decimals, rules.price_decimals, rules.quote_scale
     return {
         "id": order.id,
@@ -49,7 +49,7 @@ def render_order(order: Order, rules: MarketRules) -> dict[str, Any]:
     }
 
 
-def _average_price(order: Order, quote_scale: int) -> Decimal | None:
+def _average_price(order: Order | ShownOrder, quote_scale: int) -> Decimal | None:
     if not order.filled_quantity:
         return None
     return round_to(EXACT.divide(order.filled_quote, order.filled_quantity), quote_scale)

@@ -1,7 +1,7 @@
 """Test by chance: orders of every type, amended, canceled and expired, through calls, interruptions and halts, in the database.
 
 The law: whatever comes, each commit leaves a book that a starting worker rebuilds to the last field (venue.py), the ledger
-balances, and verify_integrity finds nothing.
+balances, verify_integrity finds nothing, and whoever followed the accounts' streams knows what the API shows.
 What should come of each is the oracle's (trading/tests/engine).
 """
 
@@ -10,6 +10,7 @@ import pytest
 from orders.models import Order
 from trading.models import Trade
 from trading.tests.builders import check_books_and_ledger
+from trading.tests.streams import check_streams
 from trading.tests.tampering import differences
 from trading.tests.venue import Venue
 
@@ -19,10 +20,11 @@ STEPS = 120
 
 
 @pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 60))])
-def test_whatever_comes_is_rebuilt_balances_and_is_found_right(seed):
+def test_whatever_comes_is_rebuilt_balances_is_told_and_is_found_right(seed):
     Venue(seed).run(STEPS)
 
     check_books_and_ledger()
+    check_streams()
     assert differences() == []
     assert Trade.objects.exists()
     assert not Order.objects.filter(reason="internal_error").exists()

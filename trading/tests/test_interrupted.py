@@ -11,7 +11,8 @@ from unittest.mock import patch
 import pytest
 from django.db import OperationalError
 
-from accounts.models import Account
+from accounts import events, ledger
+from accounts.models import Account, AccountEvent
 from accounts.tests.builders import make_trader
 from orders import changes
 from orders.models import Command, MarketState, Order
@@ -21,13 +22,23 @@ from orders.tests.builders import make_market, place_order
 from trading.matching import Shard
 from trading.settlement import Settlement
 from trading.tests.builders import check_books_and_ledger, match, trades
+from trading.tests.streams import check_streams
 from trading.tests.tampering import differences
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WRITES = [
-    "_write_trades", "_write_candles", "_write_preventions", "_write_orders", "_write_commands", "_write_own_commands",
-    "_write_protections", "_write_batches", "_write_states", "_write_balances",
+    *(
+        (Settlement, name)
+        for name in (
+            "_write_trades", "_write_candles", "_write_preventions", "_write_orders", "_write_commands",
+            "_write_own_commands", "_write_protections", "_write_batches", "_write_states", "_write_balances",
+        )
+    ),
+    (ledger, "_change_balances"),
+    (events, "_count"),
+    (events, "_tell_balances"),
+    (events, "_insert"),
 ]  # fmt: skip
 
 
@@ -135,19 +146,19 @@ def test_undisturbed_run_has_a_cascade_an_auction_and_amendments():
     assert differences() == []
 
 
-@pytest.mark.parametrize("write", WRITES)
-def test_worker_interrupted_at_a_write_changes_nothing_of_what_comes_about(write):
+@pytest.mark.parametrize(("writer", "write"), WRITES, ids=[write for _, write in WRITES])
+def test_worker_interrupted_at_a_write_changes_nothing_of_what_comes_about(writer, write):
     build()
     ask()
     before = rows()
-    real = getattr(Settlement, write)
+    real = getattr(writer, write)
 
-    def fails_behind_its_work(settlement: Settlement) -> None:
-        real(settlement)
+    def fails_behind_its_work(*arguments: Any) -> None:
+        real(*arguments)
         raise OperationalError("the connection is gone")
 
     stopped = iter([False, True])
-    with patch.object(Settlement, write, fails_behind_its_work), patch("trading.matching.time.sleep"):
+    with patch.object(writer, write, fails_behind_its_work), patch("trading.matching.time.sleep"):
         Shard(0).drain(lambda: next(stopped))
     assert rows() == before
 
@@ -155,9 +166,11 @@ def test_worker_interrupted_at_a_write_changes_nothing_of_what_comes_about(write
 
     assert (told_events(), told_orders(), trades()) == (EVENTS, ORDERS, TRADES)
     check_books_and_ledger()
+    check_streams()
     assert differences() == []
 
 
 def rows() -> tuple[Any, ...]:
     state = MarketState.objects.values().get()
-    return state, list(Order.objects.order_by("id").values()), list(Command.objects.order_by("id").values())
+    told = list(AccountEvent.objects.order_by("account_id", "sequence").values())
+    return state, list(Order.objects.order_by("id").values()), list(Command.objects.order_by("id").values()), told

@@ -15,6 +15,27 @@ def scene() -> dict[str, int]:
 
 # What each tampering does, and which check finds it at which row.
 TAMPERINGS = {
+    "an event that an account was told lost": (
+        "DELETE FROM account_events WHERE account_id = {taker} AND sequence = 2",
+        "what accounts are told has no gap", "account {taker}",
+    ),
+    "the last event that an account was told lost": (
+        "DELETE FROM account_events e USING account_streams s"
+        " WHERE s.account_id = {taker} AND e.account_id = s.account_id AND e.sequence = s.last_sequence",
+        "what accounts are told has no gap", "account {taker}",
+    ),
+    "a counter of events set back": (
+        "UPDATE account_streams SET last_sequence = 1 WHERE account_id = {maker}",
+        "what accounts are told has no gap", "account {maker}",
+    ),
+    "a counter of events deleted": (
+        "DELETE FROM account_streams WHERE account_id = {maker}",
+        "what accounts are told has no gap", "account {maker}",
+    ),
+    "an event of an account that is not there": (
+        "INSERT INTO account_events (account_id, sequence, channel, payload) VALUES (999999, 1, 'orders', '[]')",
+        "what accounts are told has no gap", "account 999999",
+    ),
     "a balance raised": (
         "UPDATE balances SET available = available + 1 WHERE account_id = {taker} AND asset_id = {usd}",
         "balances are the sums of their transfers", "account {taker} USD",
