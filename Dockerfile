@@ -12,7 +12,7 @@ COPY trading trading
 COPY templates templates
 COPY static static
 # Gathering files needs settings but neither servers nor the secrets that run in earnest.
-RUN JWT_SECRET=build SECRET_KEY=build STATIC_ROOT=/app/staticfiles /venv/bin/python manage.py collectstatic --no-input
+RUN JWT_SECRET=build SECRET_KEY=build API_KEY_SECRET=build STATIC_ROOT=/app/staticfiles /venv/bin/python manage.py collectstatic --no-input
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --home-dir /app exchange

@@ -1,7 +1,7 @@
-"""Let operators look after users, accounts and assets, and look at balances and the ledger.
+"""Let operators look after users, accounts, assets and API keys, and look at balances and the ledger.
 
 The law: money moves only by accounts/ledger.py; here that is a deposit. Nobody is deleted: users are deactivated and
-accounts frozen. Only a superuser makes, or touches, a superuser.
+accounts frozen; only an API key may be, which revokes it. Nobody sees a key's secret. Only a superuser makes, or touches, a superuser.
 """
 
 from decimal import Decimal
@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.backoffice import BoundedPaginator, RecordAdmin, RecordInline, show_amount, show_owner
 from accounts.errors import DomainError
 from accounts.ledger import deposit
-from accounts.models import Account, AccountKind, AccountStatus, Asset, Balance, Transfer, User
+from accounts.models import Account, AccountKind, AccountStatus, ApiKey, Asset, Balance, Transfer, User
 from accounts.numbers import parse_positive
 from accounts.registration import open_account
 
@@ -127,6 +127,12 @@ class BalanceInline(RecordInline):
     fields = ("asset", show_amount("available"), show_amount("held"))
 
 
+class ApiKeyInline(RecordInline):
+    model = ApiKey
+    verbose_name_plural = "API keys"
+    fields = ("key", "name", "kind", "scopes", "allowed_ips", "created_at", "last_used_at")
+
+
 @admin.register(Account)
 class AccountAdmin(ModelAdmin):
     """Look after accounts. A trader's comes with the user, a market's fee account with the market."""
@@ -142,7 +148,7 @@ class AccountAdmin(ModelAdmin):
     sortable_by = ()
     fields = ("user", "kind", "name", "status", "fee_tier", "max_open_orders", "created_at")
     readonly_fields = ("user", "kind", "created_at")
-    inlines = (BalanceInline,)
+    inlines = (BalanceInline, ApiKeyInline)
     actions = ("freeze", "activate")
     actions_detail = ("deposit",)
 
@@ -215,6 +221,22 @@ class AssetAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Asset | None = None) -> bool:
         return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(RecordAdmin):
+    """Look at API keys, and revoke them by deleting them."""
+
+    list_display = ("id", "key", "name", "account", show_owner, "kind", "scopes", "created_at", "last_used_at")
+    list_filter = ("kind",)
+    list_select_related = ("account__user",)
+    hidden_fields = ("sealed_secret", "public_key")
+    account_keys = ("account_id",)
+    text_keys = ("key",)
+    search_help_text = "Key, its id, or e-mail address."
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return request.user.has_perm("accounts.delete_apikey")
 
 
 @admin.register(Balance)

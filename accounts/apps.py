@@ -1,6 +1,13 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from accounts.addresses import parse_networks
+
+        # What is wrong in the environment is said at the start, not at the first request.
+        parse_networks(settings.TRUSTED_PROXIES)

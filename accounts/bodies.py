@@ -1,6 +1,6 @@
 """Read what a client sends: JSON bodies and query parameters.
 
-The law: every fault is found in one reading and named by its field; nothing unknown is passed over; a JSON text that
+The law: a body is bounded before it is read whole; every fault is found in one reading and named by its field; nothing unknown is passed over; a JSON text that
 two parsers could read differently (duplicate names, NaN, lone surrogates) is refused.
 Only shape is judged here; what an order's fields mean together is orders/requests.py.
 """
@@ -11,6 +11,9 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
 
 from accounts.errors import DomainError, FieldError, refusal
 
@@ -18,6 +21,23 @@ Term = TypeVar("Term", bound=StrEnum)
 Reader = Callable[[str, Any], Any]
 
 _INTEGER_DIGITS_MAX = 18
+
+
+def read_raw(request: HttpRequest) -> bytes:
+    """Read the body as it was sent. Raises DomainError too_large."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    try:
+        # Django refuses by Content-Length before it reads anything.
+        raw = request.body
+    except RequestDataTooBig as error:
+        raise _too_large(limit) from error
+    if len(raw) > limit:
+        raise _too_large(limit)
+    return raw
+
+
+def _too_large(limit: int) -> DomainError:
+    return DomainError("too_large", f"The body must have at most {limit} bytes.")
 
 
 def decode_json(raw: bytes) -> Any:

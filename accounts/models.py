@@ -1,10 +1,11 @@
-"""Model who trades and what they own.
+"""Model who trades, what they own, and the keys that their programs sign with.
 
 The law: a Transfer takes from one account what it gives another, so every asset sums to zero over all accounts, the
 outside world included; a Balance is the running sum of an account's transfers and is never negative for anybody but
 the outside world. Rows of Transfer are inserted, never changed (a trigger holds that). What an account is told has its own
 sequence, without a gap.
-Only accounts/ledger.py writes Balance and Transfer, only accounts/events.py AccountStream and AccountEvent.
+Only accounts/ledger.py writes Balance and Transfer, only accounts/events.py AccountStream and AccountEvent; only
+accounts/issuing.py makes keys.
 """
 
 import re
@@ -13,12 +14,13 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Greatest, Lower, Now
-from django.db.models.lookups import LessThan
+from django.db.models.functions import Greatest, Length, Lower, Now
+from django.db.models.lookups import Exact, LessThan
 
 AMOUNT_DIGITS = 36
 AMOUNT_SCALE_MAX = 18
@@ -26,6 +28,8 @@ AMOUNT_LIMIT = Decimal(10) ** (AMOUNT_DIGITS - AMOUNT_SCALE_MAX)
 """The first amount that no column holds: numeric(36,18) has eighteen whole digits."""
 
 OUTSIDE_WORLD_ID = 1
+
+ALLOWED_IPS_MAX = 50
 
 ASSET_CODE = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
 
@@ -260,6 +264,63 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class Scope(models.TextChoices):
+    """What an API key may be used for."""
+
+    READ = "read"
+    TRADE = "trade"
+    WITHDRAW = "withdraw"
+
+
+class ApiKeyKind(models.TextChoices):
+    HMAC = "HMAC", "HMAC"
+    ED25519 = "Ed25519"
+
+
+class ApiKey(models.Model):
+    """A key that a trader's programs sign their requests with.
+
+    Nothing but `last_used_at` ever changes, and a revoked key's row is deleted: nothing refers to it, and what is not there
+    cannot be used by mistake. An HMAC secret must be known to be checked, so it is kept sealed (accounts/vault.py).
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=64)
+    key = models.CharField(max_length=32, unique=True, help_text="Its public name.")
+    kind = models.CharField(max_length=8, choices=ApiKeyKind, default=ApiKeyKind.HMAC)
+    scopes = ArrayField(models.CharField(max_length=8, choices=Scope))
+    allowed_ips = ArrayField(models.CharField(max_length=43), default=list, help_text="Empty: any.")
+    sealed_secret = models.BinaryField(null=True)
+    public_key = models.BinaryField(null=True, help_text="32 bytes.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False, help_text="To the minute.")
+
+    class Meta:
+        db_table = "api_keys"
+        verbose_name = "API key"
+        constraints = [
+            models.CheckConstraint(name="api_keys_name", condition=~Q(name="")),
+            models.CheckConstraint(name="api_keys_key", condition=Q(key__regex=r"^[A-Za-z0-9_-]{32}$")),
+            models.CheckConstraint(
+                name="api_keys_scopes",
+                condition=Q(scopes__contained_by=Scope.values, scopes__len__gte=1, scopes__len__lte=len(Scope.values)),
+            ),
+            models.CheckConstraint(name="api_keys_allowed_ips", condition=Q(allowed_ips__len__lte=ALLOWED_IPS_MAX)),
+            # A CHECK passes where it is null, so what must be there is said to be.
+            models.CheckConstraint(
+                name="api_keys_secret_of_kind",
+                condition=Q(kind="HMAC", sealed_secret__isnull=False, public_key__isnull=True)
+                | (
+                    Q(kind="Ed25519", sealed_secret__isnull=True, public_key__isnull=False)
+                    & Q(Exact(Length("public_key"), 32))
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.key}"
 
 
 class Channel(models.TextChoices):

@@ -27,6 +27,10 @@ LOG_LEVEL = (env.str("LOG_LEVEL", "") or "INFO").upper()
 DEBUG = env.bool("DEBUG", False)
 JWT_SECRET = env.str("JWT_SECRET", "") or embedded.kept_secret("jwt_secret")
 SECRET_KEY = env.str("SECRET_KEY", "") or embedded.kept_secret("secret_key")
+# Seals the secrets of API keys. Several, with commas between, while one takes the place of another: the first seals.
+API_KEY_SECRET = env.list("API_KEY_SECRET", default=[]) or [embedded.kept_secret("api_key_secret")]
+# Networks of reverse proxies whose X-Forwarded-For is believed. They must drop headers with an underscore, as nginx does.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 DATABASE_URL = env.str("DATABASE_URL", "") or embedded.running_url("database_url")
@@ -141,8 +145,11 @@ SIMPLE_JWT = {
 # A batch of 1,000 orders with every field given is some 400 kB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.TraderAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.TraderAuthentication",
+        "accounts.api.authentication.ApiKeyAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["exchange.api.rendering.MsgspecRenderer"],
     "DEFAULT_PARSER_CLASSES": ["exchange.api.parsing.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "exchange.api.pagination.IdCursorPagination",
@@ -162,6 +169,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
+        "ApiKeyKind": "accounts.models.ApiKeyKind",
         "Check": ["ok", "down"],
         "OrderType": [str(term) for term in OrderType],
         "SelfTradePrevention": [str(term) for term in SelfTradePrevention],

@@ -2,16 +2,33 @@
 
 The law: rows are inserted by settlement in the commit that moves the money, and never changed (triggers hold that). They
 are the hot insert-only tables, so their references carry no foreign key in the database; verify_integrity checks them.
+Candles are the exception: they sum up trades, grow with them, and can be made anew, so no trigger keeps them as they are.
 """
+
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
-from django.db.models.lookups import Exact
+from django.db.models.functions import Greatest, Now
+from django.db.models.lookups import Exact, LessThan
 
-from accounts.models import Account, AmountField, numbers, one_of
+from accounts.models import AMOUNT_SCALE_MAX, Account, AmountField, numbers, one_of
 from orders.models import Market, Order, choices
 from orders.terms import SelfTradePrevention, Side
+from trading.intervals import ORIGIN, STEPS, CandleInterval
+
+VOLUME_DIGITS = 54
+VOLUME_LIMIT = Decimal(10) ** (VOLUME_DIGITS - AMOUNT_SCALE_MAX)
+"""More than amounts' own limit: the same coins may be traded any number of times, and no sum may stop settlement."""
+
+
+def _bucket(time: str, interval: str) -> models.Func:
+    """Build the expression of when the interval began that a time lies in."""
+    step = models.Case(
+        *(models.When(**{interval: str(name), "then": models.Value(step)}) for name, step in STEPS.items()),
+        output_field=models.DurationField(),
+    )
+    return models.Func(step, time, models.Value(ORIGIN), function="date_bin", output_field=models.DateTimeField())
 
 
 def _octet_length(field: str) -> models.Func:
@@ -126,3 +143,46 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return f"batch {self.id}"
+
+
+class Candle(models.Model):
+    """What a market traded in one interval: one row only where something was.
+
+    `open` is the first trade's price by id, `close` the last one's. The key serves what is read: a market's candles of an
+    interval, by time.
+    """
+
+    pk = models.CompositePrimaryKey("market_id", "interval", "open_time")
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    interval = models.CharField(max_length=3, choices=choices(CandleInterval))
+    open_time = models.DateTimeField()
+    open = AmountField()
+    high = AmountField()
+    low = AmountField()
+    close = AmountField()
+    volume = AmountField(max_digits=VOLUME_DIGITS, help_text="In base.")
+    quote_volume = AmountField(max_digits=VOLUME_DIGITS)
+    trades = models.BigIntegerField()
+
+    class Meta:
+        db_table = "candles"
+        constraints = [
+            models.CheckConstraint(name="candles_numbers", condition=numbers("high")),
+            models.CheckConstraint(
+                name="candles_volumes", condition=LessThan(Greatest("volume", "quote_volume"), VOLUME_LIMIT)
+            ),
+            models.CheckConstraint(
+                name="candles_positive", condition=Q(low__gt=0, volume__gt=0, quote_volume__gt=0, trades__gt=0)
+            ),
+            models.CheckConstraint(
+                name="candles_range",
+                condition=Q(open__range=(F("low"), F("high")), close__range=(F("low"), F("high"))),
+            ),
+            models.CheckConstraint(name="candles_interval", condition=one_of("interval", CandleInterval)),
+            models.CheckConstraint(
+                name="candles_open_time", condition=Exact(F("open_time"), _bucket("open_time", "interval"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.interval} candle of {self.open_time}"

@@ -2,13 +2,14 @@
 
 The law: what belongs together is read by one statement, so that it is of one moment; whatever pages walks an index
 from the newest down. Public reads name no account; private ones are of one account.
-Writing is trading/settlement.py's.
+Writing is trading/settlement.py's; candles are read where they are kept (trading/candles.py).
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from orders.models import MarketState, Order
+from trading.intervals import ORIGIN_SQL
 from trading.journal import PendingCommand, json_or_text
 from trading.models import Prevention, Trade
 
@@ -102,29 +104,22 @@ class Ticker(NamedTuple):
     quote_volume: Decimal
 
 
-_TICKERS = """
-    SELECT m.id, s.last_price, s.best_bid, s.best_ask, s.last_sequence, first.price, day.high, day.low,
-        COALESCE(day.volume, 0), COALESCE(day.quote_volume, 0)
-    FROM markets m
-    JOIN market_states s ON s.market_id = m.id
-    LEFT JOIN LATERAL (
-        SELECT t.price FROM trades t
-        WHERE t.market_id = m.id AND t.executed_at > now() - interval '24 hours'
-        ORDER BY t.executed_at, t.id LIMIT 1
-    ) first ON TRUE
-    LEFT JOIN LATERAL (
-        SELECT max(t.price) AS high, min(t.price) AS low, sum(t.quantity) AS volume, sum(t.quote_amount) AS quote_volume
-        FROM trades t WHERE t.market_id = m.id AND t.executed_at > now() - interval '24 hours'
-    ) day ON TRUE
-    WHERE %(market_id)s::bigint IS NULL OR m.id = %(market_id)s
-    ORDER BY m.symbol
-"""
+_TICKERS = (Path(__file__).parent / "sql" / "tickers.sql").read_text().replace("{origin}", ORIGIN_SQL)
 
 
 def read_tickers(market_id: int | None = None) -> list[Ticker]:
     """Read the tickers of all markets by symbol, or of one. One statement."""
+    return _read_tickers(None if market_id is None else [market_id])
+
+
+def read_tickers_of(market_ids: Sequence[int]) -> list[Ticker]:
+    """Read the tickers of these markets, by symbol. One statement."""
+    return _read_tickers(list(market_ids))
+
+
+def _read_tickers(market_ids: list[int] | None) -> list[Ticker]:
     with connection.cursor() as cursor:
-        cursor.execute(_TICKERS, {"market_id": market_id})
+        cursor.execute(_TICKERS, {"market_ids": market_ids})
         return [Ticker._make(row) for row in cursor.fetchall()]
 
 

@@ -26,6 +26,7 @@ from orders.selectors import SHOWN_COLUMNS, ShownOrder
 from orders.terms import CALL_PHASES, Side
 from trading import announcements
 from trading.books import LiveOrder
+from trading.candles import write_candles
 from trading.engine.engine import ENGINE_VERSION, Engine
 from trading.journal import rules_payload
 from trading.reckoning import Reckoning, TradeRow
@@ -60,6 +61,7 @@ class Settlement(Reckoning):
         Raises IntegrityError where a constraint is broken, and MissingBalance; the transaction must then be rolled back.
         """
         self._write_trades()
+        self._write_candles()
         self._write_preventions()
         self._write_orders()
         self._write_commands()
@@ -99,6 +101,9 @@ class Settlement(Reckoning):
         )
         self._executed_at = _executed_at(self._trade_ids[0])
         ledger.write_transfers(postings)
+
+    def _write_candles(self) -> None:
+        write_candles(self.trades)
 
     def _write_preventions(self) -> None:
         if not self.preventions:

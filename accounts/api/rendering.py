@@ -1,17 +1,19 @@
-"""Write accounts and ledger entries as the public API shows them.
+"""Write accounts, ledger entries and API keys as the public API shows them.
 
-The law: an amount is a string with its asset's scale; a time is RFC 3339. Only the owner ever sees these.
+The law: an amount is a string with its asset's scale; a time is RFC 3339. Only the owner ever sees these, and nobody a secret
+that is kept.
 Reading is accounts/selectors.py; balances are written by accounts/rendering.py.
 """
 
 import csv
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Any
 
 from rest_framework.renderers import BaseRenderer
 
-from accounts.models import Account
+from accounts.models import Account, ApiKey
 from accounts.numbers import render
 from accounts.selectors import LedgerEntry
 from accounts.times import render_time
@@ -38,6 +40,20 @@ def render_entry(entry: LedgerEntry) -> dict[str, Any]:
         "kind": entry.kind,
         "reference": entry.reference if entry.trade_id is None else str(entry.trade_id),
         "created_at": render_time(entry.created_at),
+    }
+
+
+def render_key(row: ApiKey) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "key": row.key,
+        "name": row.name,
+        "scopes": row.scopes,
+        "allowed_ips": row.allowed_ips,
+        "kind": row.kind,
+        "public_key": None if row.public_key is None else b64encode(row.public_key).decode(),
+        "created_at": render_time(row.created_at),
+        "last_used_at": None if row.last_used_at is None else render_time(row.last_used_at),
     }
 
 

@@ -7,7 +7,7 @@ does). A test holds each equal to what the views answer.
 from rest_framework import serializers
 
 from accounts.errors import STATUS_OF_CODE
-from accounts.models import AccountStatus, TransferKind
+from accounts.models import ALLOWED_IPS_MAX, AccountStatus, ApiKeyKind, Scope, TransferKind
 
 
 class FieldErrorSerializer(serializers.Serializer):
@@ -52,6 +52,48 @@ class TokensSerializer(serializers.Serializer):
 
 class RefreshRequestSerializer(serializers.Serializer):
     refresh = serializers.CharField()
+
+
+class ApiKeyRequestSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=64)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), min_length=1)
+    allowed_ips = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        allow_null=True,
+        max_length=ALLOWED_IPS_MAX,
+        help_text="IPv4 and IPv6 addresses and networks (CIDR) that it may be used from; none: any.",
+    )
+    kind = serializers.ChoiceField(ApiKeyKind.choices, required=False, allow_null=True, help_text="HMAC by default.")
+    public_key = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="Of an Ed25519 key: your own, its 32 raw bytes in base64. Without it, a pair is made.",
+    )
+
+
+class ApiKeySerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    key = serializers.CharField(help_text="What X-API-Key names it by.")
+    name = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
+    allowed_ips = serializers.ListField(child=serializers.CharField())
+    kind = serializers.ChoiceField(ApiKeyKind.choices)
+    public_key = serializers.CharField(allow_null=True, help_text="Of an Ed25519 key: 32 raw bytes in base64.")
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    secret = serializers.CharField(
+        allow_null=True,
+        help_text="Shown this once. HMAC: sign with its characters. Ed25519: the private key, 32 raw bytes (the seed) in base64;"
+        " null if the public key was yours.",
+    )
+
+
+class ApiKeysSerializer(serializers.Serializer):
+    results = ApiKeySerializer(many=True)
 
 
 class LimitsSerializer(serializers.Serializer):

@@ -124,7 +124,7 @@ class AccountView(APIView):
     @extend_schema(
         operation_id="get_account",
         tags=["account"],
-        responses={200: serializers.AccountSerializer, **problems(401, 503)},
+        responses={200: serializers.AccountSerializer, **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         account = selectors.account_of_trader(trader_of(request).account_id)
@@ -139,7 +139,7 @@ class BalancesView(APIView):
     @extend_schema(
         operation_id="list_balances",
         tags=["account"],
-        responses={200: serializers.BalancesSerializer, **problems(401, 503)},
+        responses={200: serializers.BalancesSerializer, **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         holdings = selectors.balances_of(trader_of(request).account_id)
@@ -159,7 +159,7 @@ class LedgerView(ListView):
             query("asset", "Only this asset, e.g. USD."),
             query("kind", "Only this kind.", enum=TransferKind.values),
         ],
-        responses={200: serializers.LedgerEntrySerializer(many=True), **problems(400, 401, 503)},
+        responses={200: serializers.LedgerEntrySerializer(many=True), **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         reader = BodyReader(request.query_params.dict())

@@ -10,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.backoffice import COUNT_MAX, BoundedPaginator
+from accounts.issuing import issue_key
 from accounts.ledger import outside_world
-from accounts.models import Account, Asset, Balance, Transfer, User
+from accounts.models import Account, ApiKey, Asset, Balance, Scope, Transfer, User
 from accounts.tests.builders import make_asset, make_trader, make_user
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +133,44 @@ def test_a_count_reads_no_more_than_its_bound(django_assert_num_queries: Any) ->
         assert BoundedPaginator(Account.objects.order_by("-id"), 50).count == 1
     assert f"LIMIT {COUNT_MAX}" in queries[0]["sql"]
     assert "ORDER BY" not in queries[0]["sql"]
+
+
+def _issued_key() -> Any:
+    return issue_key(account_id=make_trader(email="bot@example.com").id, name="bot", scopes=[Scope.READ])
+
+
+def test_a_key_is_shown_without_what_it_signs_with(operator: Client) -> None:
+    issued = _issued_key()
+    pages = [
+        reverse("admin:accounts_apikey_changelist"),
+        reverse("admin:accounts_apikey_changelist") + "?q=bot@example.com",
+        reverse("admin:accounts_apikey_change", args=[issued.row.id]),
+        reverse("admin:accounts_account_change", args=[issued.row.account_id]),
+    ]
+    for page in pages:
+        shown = operator.get(page).content.decode()
+        assert issued.row.key in shown
+        assert issued.secret not in shown
+        assert bytes(issued.row.sealed_secret).decode() not in shown
+        assert "sealed" not in shown
+
+
+def test_a_key_is_revoked_by_deleting_it_and_not_made_or_changed(operator: Client) -> None:
+    row = _issued_key().row
+    assert operator.get(reverse("admin:accounts_apikey_add")).status_code == 403
+    change = reverse("admin:accounts_apikey_change", args=[row.id])
+    assert operator.post(change, {"scopes": "read,withdraw"}).status_code == 403
+    assert operator.post(reverse("admin:accounts_apikey_delete", args=[row.id]), {"post": "yes"}).status_code == 302
+    assert not ApiKey.objects.exists()
+    assert LogEntry.objects.get().object_id == str(row.id)
+
+
+def test_keys_are_revoked_by_those_who_may(client: Client) -> None:
+    row = _issued_key().row
+    staff = make_user(email="staff@example.com")
+    User.objects.filter(id=staff.id).update(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_apikey"))
+    client.force_login(User.objects.get(id=staff.id))
+    assert client.get(reverse("admin:accounts_apikey_change", args=[row.id])).status_code == 200
+    assert client.post(reverse("admin:accounts_apikey_delete", args=[row.id]), {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.exists()

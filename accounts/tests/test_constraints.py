@@ -1,4 +1,4 @@
-"""Attack the ledger's rules in the database."""
+"""Attack the rules of the ledger and of API keys in the database."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,6 +14,7 @@ from accounts.models import (
     AccountEvent,
     AccountKind,
     AccountStream,
+    ApiKey,
     Asset,
     Balance,
     Transfer,
@@ -52,6 +53,12 @@ def _same_balance() -> dict[str, object]:
     return {"account_id": balance.account_id, "asset_id": balance.asset_id}
 
 
+def _key(**changes: object) -> ApiKey:
+    values = {"account": TRADERS.get(), "name": "bot", "key": "k" * 32, "scopes": ["read"], "sealed_secret": b"sealed"}
+    return ApiKey.objects.create(**(values | changes))
+
+
+ED25519 = {"kind": "Ed25519", "sealed_secret": None, "public_key": b"p" * 32}
 TRADERS = Account.objects.filter(kind=AccountKind.TRADER)
 OF_TRADERS = Balance.objects.exclude(account_id=OUTSIDE_WORLD_ID)
 OF_OUTSIDE = Balance.objects.filter(account_id=OUTSIDE_WORLD_ID)
@@ -98,6 +105,21 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("transfers_are_final", lambda: Transfer.objects.update(amount=2)),
     ("transfers_are_final", lambda: Transfer.objects.update(reference="what it really was")),
     ("transfers_are_final", lambda: Transfer.objects.all().delete()),
+    ("api_keys_name", lambda: _key(name="")),
+    ("api_keys_key", lambda: _key(key="k" * 31)),
+    ("api_keys_key", lambda: _key(key="k" * 31 + " ")),
+    ("api_keys_scopes", lambda: _key(scopes=[])),
+    ("api_keys_scopes", lambda: _key(scopes=["read", "admin"])),
+    ("api_keys_scopes", lambda: _key(scopes=["read", None])),
+    ("api_keys_scopes", lambda: _key(scopes=["read"] * 4)),
+    ("api_keys_allowed_ips", lambda: _key(allowed_ips=["10.0.0.1"] * 51)),
+    ("api_keys_secret_of_kind", lambda: _key(kind="RSA")),
+    ("api_keys_secret_of_kind", lambda: _key(sealed_secret=None)),
+    ("api_keys_secret_of_kind", lambda: _key(public_key=b"p" * 32)),
+    ("api_keys_secret_of_kind", lambda: _key(kind="Ed25519")),
+    ("api_keys_secret_of_kind", lambda: _key(**ED25519 | {"public_key": None})),
+    ("api_keys_secret_of_kind", lambda: _key(**ED25519 | {"public_key": b"p" * 31})),
+    ("api_keys_secret_of_kind", lambda: _key(**ED25519 | {"sealed_secret": b"sealed"})),
     ("account_streams_sequence", lambda: AccountStream.objects.create(account=_somebody_else(), last_sequence=-1)),
     ("account_streams_go_on", lambda: AccountStream.objects.update(last_sequence=0)),
     ("account_streams_go_on", lambda: AccountStream.objects.update(last_sequence=F("last_sequence"))),
@@ -130,6 +152,13 @@ def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
     make_trader(funds={"USD": "100"})
     with refused_by(SAID.get(rule, rule)):
         attack()
+
+
+def test_a_key_with_what_its_kind_needs_is_taken() -> None:
+    make_trader()
+    _key()
+    _key(key="p" * 32, **ED25519)
+    assert ApiKey.objects.count() == 2
 
 
 def test_every_rule_is_attacked() -> None:

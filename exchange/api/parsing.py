@@ -7,12 +7,9 @@ What its fields must be is the views' readers' (accounts/bodies.py, orders/reque
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.parsers import BaseParser
 
-from accounts.bodies import decode_json
-from accounts.errors import DomainError
+from accounts.bodies import decode_json, read_raw
 
 
 class StrictJSONParser(BaseParser):
@@ -23,16 +20,4 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         """Read the body. Raises DomainError malformed or too_large."""
         assert parser_context is not None
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        try:
-            # Django refuses by Content-Length before it reads anything.
-            raw = parser_context["request"]._request.body
-        except RequestDataTooBig as error:
-            raise _too_large(limit) from error
-        if len(raw) > limit:
-            raise _too_large(limit)
-        return decode_json(raw)
-
-
-def _too_large(limit: int) -> DomainError:
-    return DomainError("too_large", f"The body must have at most {limit} bytes.")
+        return decode_json(read_raw(parser_context["request"]._request))

@@ -1,5 +1,6 @@
 """The OpenAPI schema: valid, checked in, and true of what the operations answer."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,26 @@ def test_the_checked_in_schema_is_the_one_served(tmp_path):
     assert made.read_text() == SCHEMA.read_text(), f"run: {command}"
 
 
-def test_every_private_operation_documents_that_it_needs_a_token():
+SIGNED = {"apiKey": [], "apiTimestamp": [], "apiSignature": []}
+
+
+def test_every_private_operation_documents_that_it_needs_a_token_or_a_key():
     for path, operations in yaml.safe_load(SCHEMA.read_text())["paths"].items():
         for method, operation in operations.items():
-            is_private = {"accessToken": []} in operation.get("security", [])
-            assert is_private == ("401" in operation["responses"]) or path.startswith("/api/v1/auth/"), (method, path)
+            ways = operation.get("security", [])
+            is_private = {"accessToken": []} in ways
+            is_signed = SIGNED in ways
+            about_sessions = path.startswith("/api/v1/auth/")
+            assert is_private == ("401" in operation["responses"]) or about_sessions, (method, path)
+            # A key manages no keys; whatever else is private, it may do, or be refused for its headers or scopes.
+            assert is_signed == (is_private and not about_sessions), (method, path)
+            assert not is_signed or {"400", "401", "403"} <= set(operation["responses"]), (method, path)
 
 
 def test_prose_names_every_operation_and_every_code():
     prose = (DOCS / "API.md").read_text()
     paths = [path.removeprefix("/api/v1") for path in yaml.safe_load(SCHEMA.read_text())["paths"]]
-    named = [path.replace("{order_id}", "{id}") for path in paths if path != "/api/schema"]
+    named = [re.sub("{[a-z]+_id}", "{id}", path) for path in paths if path != "/api/schema"]
     assert [path for path in named if path not in prose] == []
     assert [code for code in STATUS_OF_CODE if f"`{code}`" not in prose] == []
 

@@ -33,7 +33,7 @@ class CancelAfterView(APIView):
         tags=["orders"],
         description="Dead man's switch: all open orders are canceled then, unless it is called again in time.",
         request=serializers.CancelAfterSerializer,
-        responses={200: serializers.CancelAfterAnswerSerializer, **problems(400, 401, 413, 415, 503)},
+        responses={200: serializers.CancelAfterAnswerSerializer, **problems(400, 401, 403, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         reader = BodyReader(request.data)
@@ -51,7 +51,7 @@ class ProtectionView(APIView):
         operation_id="list_market_maker_protections",
         tags=["market maker protection"],
         description="The caller's protections, one a market at most.",
-        responses={200: serializers.ProtectionsSerializer, **problems(401, 503)},
+        responses={200: serializers.ProtectionsSerializer, **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         own = protections_of(trader_of(request).account_id)
@@ -62,7 +62,7 @@ class ProtectionView(APIView):
         tags=["market maker protection"],
         description="End all orders placed with market_maker_protection once more than so much of them is filled in so long.",
         request=serializers.ProtectionLimitsSerializer,
-        responses={200: serializers.ProtectionSerializer, **problems(400, 401, 404, 413, 415, 422, 503)},
+        responses={200: serializers.ProtectionSerializer, **problems(400, 401, 403, 404, 413, 415, 422, 503)},
     )
     def put(self, request: Request) -> Response:
         reader = BodyReader(request.data)
@@ -79,7 +79,7 @@ class ProtectionView(APIView):
         tags=["market maker protection"],
         description="Give up a protection, which must not be tripped.",
         parameters=[query("symbol", "Which market's.", required=True)],
-        responses={204: None, **problems(400, 401, 404, 409, 503)},
+        responses={204: None, **problems(400, 401, 403, 404, 409, 503)},
     )
     def delete(self, request: Request) -> Response:
         remove_protection(trader_of(request).account_id, rules_of_symbol(_symbol_of(request.query_params.dict())))
@@ -92,7 +92,7 @@ class ProtectionResetView(APIView):
         tags=["market maker protection"],
         description="Ask that flagged orders be taken again. It takes effect once the engine has taken it.",
         request=serializers.ProtectionResetSerializer,
-        responses={202: serializers.ProtectionSerializer, **problems(400, 401, 404, 413, 415, 503)},
+        responses={202: serializers.ProtectionSerializer, **problems(400, 401, 403, 404, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         rules = rules_of_symbol(_symbol_of(request.data))

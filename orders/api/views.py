@@ -85,7 +85,7 @@ class FeesView(APIView):
     @extend_schema(
         operation_id="list_fees",
         tags=["account"],
-        responses={200: serializers.FeesSerializer, **problems(401, 503)},
+        responses={200: serializers.FeesSerializer, **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         return Response({"results": [render_fees(fees) for fees in selectors.fees_of(trader_of(request).account_id)]})
@@ -104,7 +104,7 @@ class OrdersView(ListView):
             query("side", "Only this side.", enum=[str(side) for side in Side]),
             query("client_order_id", "Only the order with this id."),
         ],
-        responses={200: serializers.OrderSerializer(many=True), **problems(400, 401, 404, 503)},
+        responses={200: serializers.OrderSerializer(many=True), **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request) -> Response:
         reader = BodyReader(request.query_params.dict())
@@ -152,7 +152,7 @@ class OrdersView(ListView):
         tags=["orders"],
         description="Ask for the end of all open orders, or of those in one market.",
         parameters=[query("symbol", "Only this market."), WAIT],
-        responses={202: serializers.RequestedSerializer, **problems(400, 401, 404, 503)},
+        responses={202: serializers.RequestedSerializer, **problems(400, 401, 403, 404, 503)},
     )
     def delete(self, request: Request) -> Response:
         # A parameter that is misspelled must not cancel more than was meant: unknown ones are refused.
@@ -191,7 +191,7 @@ class OrderBatchView(APIView):
         tags=["orders"],
         parameters=[WAIT],
         request=serializers.BatchRequestSerializer,
-        responses={200: serializers.BatchSerializer, **problems(400, 401, 413, 415, 503)},
+        responses={200: serializers.BatchSerializer, **problems(400, 401, 403, 413, 415, 503)},
     )
     def post(self, request: Request) -> Response:
         wait = _wait_of(request)
@@ -248,7 +248,7 @@ class OrderView(APIView):
         operation_id="get_order",
         tags=["orders"],
         description="One of the caller's orders.",
-        responses={200: serializers.OrderSerializer, **problems(401, 404, 503)},
+        responses={200: serializers.OrderSerializer, **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request, order_id: int) -> Response:
         order = selectors.own_order(trader_of(request).account_id, order_id)
@@ -274,7 +274,7 @@ class OrderView(APIView):
         tags=["orders"],
         description="Ask for the end of an order.",
         parameters=[WAIT],
-        responses={202: serializers.OrderSerializer, **problems(400, 401, 404, 409, 503)},
+        responses={202: serializers.OrderSerializer, **problems(400, 401, 403, 404, 409, 503)},
     )
     def delete(self, request: Request, order_id: int) -> Response:
         wait = _wait_of(request)

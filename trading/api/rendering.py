@@ -1,8 +1,8 @@
-"""Write books, trades, tickers, fills and histories as the public API shows them.
+"""Write books, trades, candles, tickers, fills and histories as the public API shows them.
 
-The law: what is public (books, trades, tickers) names no account and no order; what is private goes to its owner
+The law: what is public (books, trades, candles, tickers) names no account and no order; what is private goes to its owner
 only, and the two share no function. Prices have the tick's decimals, quantities the lot's, amounts their asset's.
-Reading is trading/selectors.py.
+Reading is trading/selectors.py and trading/candles.py.
 """
 
 from decimal import Decimal
@@ -12,6 +12,7 @@ from accounts.numbers import EXACT, render, round_to
 from accounts.times import render_time
 from orders.rules import MarketRules
 from orders.terms import Side
+from trading.candles import Candle
 from trading.models import Prevention, Trade
 from trading.selectors import AuctionState, BookSnapshot, Fill, HistoryEntry, Level, Ticker
 
@@ -56,6 +57,18 @@ def render_trade(trade: Trade, rules: MarketRules) -> dict[str, Any]:
         "executed_at": render_time(trade.executed_at),
         "sequence": trade.sequence,
     }
+
+
+def render_candle(candle: Candle, rules: MarketRules) -> list[str | int | None]:
+    """Write a candle as [open_time, open, high, low, close, volume, quote_volume, trades]."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return [
+        render_time(candle.open_time),
+        *(render(price, rules.price_decimals) for price in prices),
+        render(candle.volume, rules.quantity_decimals),
+        render(candle.quote_volume, rules.quote_scale),
+        candle.trades,
+    ]
 
 
 def render_ticker(ticker: Ticker, rules: MarketRules) -> dict[str, Any]:

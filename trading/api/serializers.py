@@ -57,6 +57,21 @@ class TradesSerializer(serializers.Serializer):
     results = TradeSerializer(many=True)
 
 
+class CandleField(serializers.ListField):
+    """An array of eight: seven strings, then an integer, which OpenAPI 3.0 can only describe as any of them."""
+
+    child = serializers.JSONField()
+
+    def __init__(self) -> None:
+        super().__init__(min_length=8, max_length=8)
+
+
+class CandlesSerializer(serializers.Serializer):
+    results = serializers.ListField(
+        child=CandleField(), help_text="[open_time, open, high, low, close, volume, quote_volume, trades] of each."
+    )
+
+
 class TickerSerializer(serializers.Serializer):
     symbol = serializers.CharField()
     last = serializers.CharField(allow_null=True, help_text="The last trade's price, however old.")

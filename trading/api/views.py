@@ -2,7 +2,7 @@
 
 The law: a view reads the request, makes one call and renders. Public views look at no credentials, so nothing in them
 can depend on who asks.
-Reading is trading/selectors.py; streams are trading/feed.py's.
+Reading is trading/selectors.py and trading/candles.py; streams are trading/feed.py's.
 """
 
 from functools import partial
@@ -16,20 +16,25 @@ from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, read_id, text_reader
+from accounts.times import read_time, render_time
 from orders.api.symbols import SYMBOL_PARAMETER
 from orders.rules import rules_of_market, rules_of_symbol
 from orders.selectors import own_order
 from trading import selectors
 from trading.api import serializers
+from trading.api.intervals import read_interval
 from trading.api.rendering import (
     render_auction,
     render_book,
+    render_candle,
     render_fill,
     render_history,
     render_prevention,
     render_ticker,
     render_trade,
 )
+from trading.candles import read_candles
+from trading.intervals import CandleInterval
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
@@ -103,6 +108,38 @@ class TradesView(APIView):
         return Response({"results": [render_trade(trade, rules) for trade in trades]})
 
 
+class CandlesView(APIView):
+    """A market's prices and volumes by interval, oldest first and without gaps."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="list_candles",
+        tags=["markets"],
+        parameters=[
+            SYMBOL_PARAMETER,
+            query("interval", f"One of {', '.join(CandleInterval)}; default {CandleInterval.MINUTE}."),
+            query("start", "From the first that opens at this time or later. Without it: the last so many."),
+            query("end", "Up to the last that opens at this time or before; default now, with the running one."),
+            query("limit", f"1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
+        ],
+        responses={200: serializers.CandlesSerializer, **problems(400, 404, 503)},
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        rules = rules_of_symbol(symbol)
+        reader = BodyReader(request.query_params.dict())
+        interval = reader.optional("interval", read_interval) or CandleInterval.MINUTE
+        start, end = reader.optional("start", read_time), reader.optional("end", read_time)
+        limit = reader.optional("limit", _read_limit) or LIMIT_DEFAULT
+        if start is not None and end is not None and start > end:
+            message = "start must not be after end."
+            reader.refuse("start", "invalid_value", message, limit=render_time(end), value=render_time(start))
+        reader.raise_faults()
+        candles = read_candles(rules.market_id, interval, start=start, end=end, limit=limit)
+        return Response({"results": [render_candle(candle, rules) for candle in candles]})
+
+
 class TickerView(APIView):
     """A market's last 24 hours."""
 
@@ -144,7 +181,7 @@ class FillsView(ListView):
         operation_id="list_fills",
         tags=["orders"],
         parameters=[query("symbol", "Only this market."), query("order_id", "Only this order.", schema=int)],
-        responses={200: serializers.FillSerializer(many=True), **problems(400, 401, 404, 503)},
+        responses={200: serializers.FillSerializer(many=True), **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request) -> Response:
         reader = BodyReader(request.query_params.dict())
@@ -164,7 +201,7 @@ class PreventionsView(ListView):
     @extend_schema(
         operation_id="list_preventions",
         tags=["orders"],
-        responses={200: serializers.PreventionSerializer(many=True), **problems(400, 401, 503)},
+        responses={200: serializers.PreventionSerializer(many=True), **problems(400, 401, 403, 503)},
     )
     def get(self, request: Request) -> Response:
         select = partial(selectors.preventions_of, trader_of(request).account_id)
@@ -177,7 +214,7 @@ class OrderEventsView(APIView):
     @extend_schema(
         operation_id="list_order_events",
         tags=["orders"],
-        responses={200: serializers.HistorySerializer, **problems(401, 404, 503)},
+        responses={200: serializers.HistorySerializer, **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request, order_id: int) -> Response:
         order = own_order(trader_of(request).account_id, order_id)

@@ -118,15 +118,16 @@ class Level:
 
 
 class BookSide:
-    """One side's levels."""
+    """One side's levels. It notes the prices at which something has changed, for whoever tells others of it."""
 
-    __slots__ = ("_empty", "_heap", "_levels", "_sign")
+    __slots__ = ("_changed", "_empty", "_heap", "_levels", "_sign")
 
     def __init__(self, side: Side) -> None:
         self._sign = -1 if side is Side.BUY else 1
         self._levels: dict[int, Level] = {}
         self._heap: list[int] = []
         self._empty = 0
+        self._changed: set[int] = set()
 
     def key(self, price: int) -> int:
         return self._sign * price
@@ -150,8 +151,15 @@ class BookSide:
             if level.count:
                 yield level
 
+    def take_changes(self) -> list[tuple[int, int]]:
+        """Return each price at which something has changed since the last call, with the lots shown there now, perhaps none."""
+        changed, self._changed = self._changed, set()
+        levels, sign = self._levels, self._sign
+        return [(price, levels[sign * price].total if sign * price in levels else 0) for price in changed]
+
     def add(self, order: RestingOrder, price: int) -> None:
         """Put an order last in line at its price."""
+        self._changed.add(price)
         key = self._sign * price
         level = self._levels.get(key)
         if level is None:
@@ -169,6 +177,7 @@ class BookSide:
     def take(self, order: RestingOrder, lots: int) -> None:
         """Take shown lots off an order; it leaves its line when it shows none."""
         level = order.level
+        self._changed.add(level.price)
         order.left -= lots
         level.total -= lots
         if order.left:
@@ -209,6 +218,7 @@ class BookSide:
         else:
             assert order.terms.display is not None
             shown = min(order.terms.display, rest)
+            self._changed.add(order.level.price)
             order.level.total += shown - order.left
             order.left = shown
             self._hide(order, rest - shown)

@@ -58,11 +58,11 @@ def check_markets(report: Report) -> None:
             _Market(report, make_rules(market)).check()
     for table in ("commands", "batches", "trades", "preventions"):
         # In this order: a market that is made meanwhile is there before its rows.
-        for market_id in set(_markets_of(table)) - {market_id for (market_id,) in rows("SELECT id FROM markets")}:
+        for market_id in set(markets_of(table)) - {market_id for (market_id,) in rows("SELECT id FROM markets")}:
             report.differ(SEQUENCES, table, f"has rows of market {market_id}, which is not there")
 
 
-def _markets_of(table: str) -> Iterator[int]:
+def markets_of(table: str) -> Iterator[int]:
     """Read which markets a table has rows of, by one look into its index for each."""
     market_id = LOWEST_ID
     while True:

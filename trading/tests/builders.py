@@ -6,12 +6,16 @@ Markets, orders and traders are the other apps' builders.
 
 import hashlib
 import json
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import F, Sum
 
 from accounts.models import Account, Balance, Transfer
 from orders.models import OPEN, Command, MarketState, Order
+from trading.candle_repair import repair_week, weeks_of
 from trading.matching import Shard
 from trading.models import Batch, Trade
 
@@ -105,3 +109,40 @@ def _sum(rows, field: str) -> Decimal:
 
 def _plain(value: Decimal) -> str:
     return f"{value.normalize():f}"
+
+
+def database_now() -> datetime:
+    """Return the database's now: in a test that is rolled back, one and the same for all of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        return cursor.fetchone()[0]
+
+
+def insert_trades(market_id: int, trades: Iterable[tuple[datetime, str, str]]) -> None:
+    """Insert trades at chosen times, by ascending ids: (executed at, price, quantity). They have no orders, and no candles yet."""
+    start = Trade.objects.filter(market_id=market_id).count()
+    Trade.objects.bulk_create(
+        Trade(
+            market_id=market_id,
+            sequence=10**9 + start + n,
+            ordinal=0,
+            price=Decimal(price),
+            quantity=Decimal(quantity),
+            quote_amount=Decimal(price) * Decimal(quantity),
+            side="Buy",
+            maker_order_id=1,
+            taker_order_id=2,
+            maker_account_id=101,
+            taker_account_id=102,
+            maker_fee=0,
+            taker_fee=0,
+            executed_at=time,
+        )
+        for n, (time, price, quantity) in enumerate(trades)
+    )
+
+
+def make_candles(market_id: int) -> None:
+    """Make a market's candles those of its trades."""
+    for week in weeks_of(market_id):
+        repair_week(market_id, week)

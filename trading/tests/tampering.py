@@ -4,6 +4,8 @@ The law: what is built is what services build; what is tampered with goes past e
 What must be found is test_tampering.py's, how the check goes about it test_integrity.py's.
 """
 
+from typing import Any
+
 from django.db import connection, transaction
 
 from accounts.integrity import Report
@@ -58,14 +60,15 @@ def tamper(statement: str, *parameters: object) -> None:
         assert cursor.rowcount > 0, "the tampering touched nothing"
 
 
-def facts() -> dict[str, int]:
-    """Look up the ids that tamperings name."""
+def facts() -> dict[str, Any]:
+    """Look up the ids that tamperings name, and the day."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT (SELECT id FROM assets WHERE code = 'USD') AS usd, (SELECT id FROM markets WHERE symbol = 'BTC/USD') AS btc,
                 (SELECT id FROM markets WHERE symbol = 'ETH/USD') AS eth, (SELECT min(id) FROM trades) AS trade,
                 (SELECT min(id) FROM transfers WHERE kind = 'fee') AS fee,
+                (SELECT to_char(min(open_time), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM candles WHERE interval = '1d') AS day,
                 (SELECT last_value + 4 FROM transfers_id_seq) AS last_transfer_and_4,
                 (SELECT last_value + 1 FROM transfers_id_seq) AS next_transfer,
                 (SELECT b.id FROM batches b JOIN markets m ON m.id = b.market_id WHERE symbol = 'ETH/USD') AS eth_batch,

@@ -7,11 +7,12 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.tests.builders import make_client, make_trader
-from orders.models import Order
+from orders.models import Market, Order
 from orders.tests.builders import make_market
 from trading.matching import Shard
 from trading.models import Prevention, Trade
 from trading.selectors import _FILLS
+from trading.tests.builders import make_candles
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +120,7 @@ def test_ticker_is_of_the_last_day(maker, taker, django_assert_num_queries):
     place(maker, "Sell", "1", "130.5")
     match()
     _age(Trade.objects.order_by("id").first(), hours=25)
+    make_candles(Market.objects.get(symbol="BTC/USD").id)
     ticker = read("markets/BTC-USD/ticker")
     assert ticker == {
         "symbol": "BTC/USD",

@@ -1,15 +1,18 @@
-"""Attack the rules of trades, preventions and batches in the database."""
+"""Attack the rules of trades, preventions, batches and candles in the database."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
-from trading.models import Batch, Prevention, Trade
+from trading.models import VOLUME_LIMIT, Batch, Candle, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
+
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 # The database checks no references of these tables: any numbers will do.
 MATCH: dict[str, Any] = {
@@ -20,6 +23,10 @@ TRADE = MATCH | {"side": "Buy", "quote_amount": Decimal(100), "maker_fee": Decim
 PREVENTION = MATCH | {"mode": "CancelNewest", "taker_account_id": 101}
 BATCH: dict[str, Any] = {
     "market_id": 1, "first_sequence": 1, "last_sequence": 2, "engine_version": 1, "trades": 1, "hash": b"\x00" * 32,
+}  # fmt: skip
+CANDLE: dict[str, Any] = {
+    "market_id": 1, "interval": "1m", "open_time": MONDAY, "open": Decimal(100), "high": Decimal(110), "low": Decimal(90),
+    "close": Decimal(95), "volume": Decimal(2), "quote_volume": Decimal(200), "trades": 2,
 }  # fmt: skip
 
 
@@ -33,6 +40,10 @@ def _batch(**changes: Any) -> Batch:
 
 def _prevention(**changes: Any) -> Prevention:
     return Prevention.objects.create(**(PREVENTION | {"ordinal": 1} | changes))
+
+
+def _candle(**changes: Any) -> Candle:
+    return Candle.objects.create(**(CANDLE | {"market_id": 2} | changes))
 
 
 def _past_triggers(**changes: Any) -> None:
@@ -84,6 +95,33 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("batches_are_not_truncated", lambda: truncate("batches")),
     ("batches_are_final", lambda: Batch.objects.update(hash=b"")),
     ("batches_are_final", lambda: Batch.objects.all().delete()),
+    ("candles_pkey", lambda: _candle(market_id=1)),
+    *[("candles_numbers", lambda name=name: _candle(high=NAN, **{name: NAN})) for name in ("open", "close")],
+    *[("candles_volumes", lambda name=name: _candle(**{name: NAN})) for name in ("volume", "quote_volume")],
+    *[
+        ("candles_positive", lambda name=name: _candle(**{name: 0}))
+        for name in ("low", "volume", "quote_volume", "trades")
+    ],
+    *[("candles_range", lambda name=name: _candle(**{name: 89})) for name in ("open", "high", "close")],
+    *[("candles_range", lambda name=name: _candle(**{name: 111})) for name in ("open", "low", "close")],
+    ("candles_interval", lambda: _candle(interval="1y")),
+    *[
+        (
+            "candles_open_time",
+            lambda interval=interval, minutes=minutes: _candle(interval=interval, open_time=MONDAY + minutes),
+        )
+        for interval, minutes in (
+            ("1m", timedelta(microseconds=1)),
+            ("1m", timedelta(seconds=59)),
+            ("5m", timedelta(minutes=1)),
+            ("15m", timedelta(minutes=5)),
+            ("30m", timedelta(minutes=15)),
+            ("1h", timedelta(minutes=30)),
+            ("4h", timedelta(hours=1)),
+            ("1d", timedelta(hours=4)),
+            ("1w", timedelta(days=1)),
+        )
+    ],
 ]
 SAID = {
     **{f"{table}_are_final": f"in {table}: its rows are final" for table in ("trades", "preventions", "batches")},
@@ -102,9 +140,15 @@ def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
     Trade.objects.create(**TRADE)
     Prevention.objects.create(**PREVENTION)
     Batch.objects.create(**BATCH)
+    Candle.objects.create(**CANDLE)
     with refused_by(SAID.get(rule, f'"{rule}"')):
         attack()
 
 
 def test_every_rule_is_attacked() -> None:
     assert unattacked("trading", [rule for rule, _ in ATTACKS]) == set()
+
+
+def test_candles_of_any_volume_are_kept() -> None:
+    """The same coins may be traded again and again: what is traded is more than there is."""
+    _candle(volume=VOLUME_LIMIT / 2, quote_volume=VOLUME_LIMIT / 2)

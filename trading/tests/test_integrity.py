@@ -49,6 +49,7 @@ ok    the replay's trades are the trades: 3 trades, 1 preventions
 ok    the replay's orders are the orders: 8 orders, 1 pending
 ok    a rebuilt book is that of the open orders: 2 markets, 3 orders
 ok    no book is crossed: 2 markets
+ok    candles are what their trades add up to: 8 candles, 3 trades
 """
 
 

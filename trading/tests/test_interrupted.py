@@ -31,8 +31,8 @@ WRITES = [
     *(
         (Settlement, name)
         for name in (
-            "_write_trades", "_write_preventions", "_write_orders", "_write_commands", "_write_own_commands",
-            "_write_protections", "_write_batches", "_write_states", "_write_balances",
+            "_write_trades", "_write_candles", "_write_preventions", "_write_orders", "_write_commands",
+            "_write_own_commands", "_write_protections", "_write_batches", "_write_states", "_write_balances",
         )
     ),
     (ledger, "_change_balances"),

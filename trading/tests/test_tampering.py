@@ -261,6 +261,34 @@ TAMPERINGS = {
     "a sequence left out": (
         "UPDATE commands SET sequence = 99 WHERE order_id = {other}", "sequences have no gap", "ETH/USD commands {other_command}",
     ),
+    "a candle's price changed": (
+        "UPDATE candles SET high = high + 1 WHERE interval = '1d' AND market_id = {btc}",
+        "candles are what their trades add up to", "BTC/USD 1d candle of {day}",
+    ),
+    "a candle's volume changed": (
+        "UPDATE candles SET volume = volume + 0.00000001 WHERE interval = '1d' AND market_id = {btc}",
+        "candles are what their trades add up to", "BTC/USD 1d candle of {day}",
+    ),
+    "a candle's trades forgotten": (
+        "UPDATE candles SET trades = trades - 1 WHERE interval = '1d' AND market_id = {btc}",
+        "candles are what their trades add up to", "BTC/USD 1d candle of {day}",
+    ),
+    "a candle lost": (
+        "DELETE FROM candles WHERE interval = '1d'", "candles are what their trades add up to", "BTC/USD 1d candle of {day}",
+    ),
+    "a candle of what never traded": (
+        "INSERT INTO candles SELECT interval, open_time, open, high, low, close, volume, quote_volume, trades, {eth}"
+        " FROM candles WHERE interval = '1d'",
+        "candles are what their trades add up to", "ETH/USD 1d candle of {day}",
+    ),
+    "a candle of another day": (
+        "UPDATE candles SET open_time = open_time - interval '240 hours' WHERE interval = '1d'",
+        "candles are what their trades add up to", "BTC/USD 1d candle of {day}",
+    ),
+    "a candle of no market": (
+        "UPDATE candles SET market_id = 999999 WHERE interval = '1d'",
+        "candles are what their trades add up to", "market 999999 1d candle of {day}",
+    ),
     "a crossed book": (
         "UPDATE orders SET price = 103 WHERE id = {partly}", "no book is crossed", "BTC/USD book",
     ),

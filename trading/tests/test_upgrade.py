@@ -1,5 +1,6 @@
-"""Test that rows of before the order types were there are brought up to date by the migration that adds them."""
+"""Test that what was there before order types, or candles, is brought up to date by the migration that adds them."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,17 +8,20 @@ import pytest
 from django.db import connection
 
 import orders.migrations
+import trading.migrations
 from accounts.tests.attacks import triggers_off
 from accounts.tests.builders import make_trader
 from orders import changes
 from orders.models import Market, Order
 from orders.requests import Amendment
 from orders.tests.builders import make_market, place_order
-from trading.tests.builders import match
+from trading.models import Candle
+from trading.tests.builders import insert_trades, make_candles, match
 
 pytestmark = pytest.mark.django_db
 
 SQL = Path(orders.migrations.__file__).parent / "sql" / "orders_may_wait.sql"
+CANDLES_SQL = Path(trading.migrations.__file__).parent / "sql" / "candles_of_trades.sql"
 
 
 def test_what_has_ended_or_rests_is_completed_from_the_journal():
@@ -48,3 +52,27 @@ def test_what_has_ended_or_rests_is_completed_from_the_journal():
 
     assert list(Order.objects.order_by("id").values_list(*names)) == before
     assert len(Market.objects.get().order_types) == 7
+
+
+def test_trades_of_before_have_their_candles():
+    market, other = make_market(), make_market("ETH/USD")
+    monday = datetime(2024, 1, 1, tzinfo=UTC)
+    steps = (0, 1, 59, 60, 3599, 3600, 86_399, 86_400, 604_799, 604_800, 5)
+    trades = [(monday + timedelta(seconds=step), f"{100 + n % 4}", f"{1 + n}") for n, step in enumerate(steps)]
+    insert_trades(market.id, trades)
+    insert_trades(other.id, trades[3:4])
+    buyer, seller = make_trader(funds={"USD": "1000"}), make_trader(funds={"BTC": "10"})
+    place_order(buyer)
+    place_order(seller, side="Sell")
+    match()
+    make_candles(market.id)
+    make_candles(other.id)
+    before = set(Candle.objects.values_list())
+    assert len(before) > 40
+
+    Candle.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(CANDLES_SQL.read_text())
+
+    assert set(Candle.objects.values_list()) == before

@@ -141,6 +141,7 @@ class EngineAndOracle(RuleBasedStateMachine):
         self.oracle = Oracle()
         self.account = Account()
         self.sequence = 0
+        self.told: tuple[dict[int, int], dict[int, int]] = ({}, {})
 
     def do(self, command: Command) -> None:
         """Give both a command, and then, as the matching loop does, those that it calls for."""
@@ -167,6 +168,15 @@ class EngineAndOracle(RuleBasedStateMachine):
         assert self.engine.indicative() == self.oracle.indicative()
         check_book(self.engine)
         self.account.check(self.engine)
+        self.check_told()
+
+    def check_told(self) -> None:
+        """Whoever follows the changes that the book tells of has the book's levels."""
+        for side, told in zip((self.engine.bids, self.engine.asks), self.told, strict=True):
+            told.update(side.take_changes())
+            assert {price: lots for price, lots in told.items() if lots} == {
+                level.price: level.total for level in side.levels()
+            }
 
     def enter(self, fields: dict, owner: int, side: Side, price: int, lots: int) -> int:
         # Ids fall while sequences rise, so that whoever takes the one for the other is found out. An owner has two accounts.
@@ -290,6 +300,7 @@ class EngineAndOracle(RuleBasedStateMachine):
     @rule()
     def rebuild(self):
         self.engine = restore_from(self.engine)
+        self.told = ({}, {})
         self.compare()
 
 

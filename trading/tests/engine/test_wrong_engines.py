@@ -76,6 +76,26 @@ def send_back(order: RestingOrder) -> None:
 
 
 @wrong
+class PartOfAnOrderIsTakenUntold(Changed):
+    class OwnSide(BookSide):
+        def take(self, order: RestingOrder, lots: int) -> None:
+            told = order.level.price in self._changed
+            super().take(order, lots)
+            if order.left and not told:
+                self._changed.discard(order.level.price)
+
+
+@wrong
+class ShownAnewInAnUncrossUntold(Changed):
+    class OwnSide(BookSide):
+        def fill(self, order: RestingOrder, lots: int) -> None:
+            changed = set(self._changed)
+            super().fill(order, lots)
+            if order.left:
+                self._changed = changed
+
+
+@wrong
 class LastInFirstOut(Changed):
     def put_in_book(self, order: RestingOrder, terms: NewOrder) -> None:
         super().put_in_book(order, terms)

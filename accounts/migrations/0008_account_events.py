@@ -12,7 +12,7 @@ SQL = Path(__file__).parent / "sql"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_numbers_in_short"),
+        ("accounts", "0007_api_keys"),
     ]
 
     operations = [
