@@ -220,7 +220,9 @@ def check_books(platform: Platform, observer: Observer) -> None:
 
 def check_events(platform: Platform, observer: Observer, first: int) -> None:
     """What was told is what was stored; the last that was told of each order, and the balances, are what the database has."""
-    stored = {sequence: (channel, json.loads(payload)) for sequence, channel, payload in platform.query(_EVENTS, first)}
+    account_id = account_of(platform)
+    rows = platform.query(_EVENTS, account_id, first)
+    stored = {sequence: (channel, json.loads(payload)) for sequence, channel, payload in rows}
     assert observer.told == stored
     orders: dict[int, tuple[str, str]] = {}
     balances: dict[str, tuple[Decimal, Decimal]] = {}
