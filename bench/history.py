@@ -150,7 +150,7 @@ def main() -> int:
             cursor.execute("VACUUM ANALYZE")
             cursor.execute("SELECT pg_database_size(current_database()) / 1000000, (SELECT count(*) FROM candles)")
             megabytes, candles = cursor.fetchone()
-        took = ", ".join(f"{what} in {seconds:.0f} s" for what, seconds in past.seconds.items())
+        took = ", ".join(f"{what} in {seconds:.1f} s" for what, seconds in past.seconds.items())
         print(f"{trades:,} trades over {DAYS} days, {candles:,} candles, {megabytes:,} MB: {took}", flush=True)
         found[trades] = {read.name: take(read) for read in reads(past)}
     short_past, long_past = (found[trades] for trades in sizes)

@@ -301,7 +301,7 @@ def test_trades_that_come_while_a_week_is_worked_out_are_in_it(monkeypatch):
     Candle.objects.all().delete()
     # As if the later trades had come behind the first look, which ends with this one.
     first = Trade.objects.earliest("id").id
-    monkeypatch.setattr(candle_repair, "_LAST", f"SELECT {first}, %s > now() - %s::interval, %s::bigint")
+    monkeypatch.setattr(candle_repair, "_LAST", f"SELECT {first}, %s > now() - %s::interval WHERE %s > 0")
     (week,) = weeks_of(market.id)
     assert repair_week(market.id, week) == Repaired(len(right), 0, 0)
     assert kept_candles() == right
