@@ -21,6 +21,7 @@ from orders.markets import create_market
 from orders.models import (
     Command,
     DeadManSwitch,
+    DisconnectLease,
     FeeRate,
     Market,
     MarketMakerProtection,
@@ -230,6 +231,15 @@ class DeadManSwitchAdmin(ReadOnlyMixin, ModelAdmin):
     """Look at whose orders end when."""
 
     list_display = ("account", show_owner, "expires_at")
+    list_select_related = ("account__user",)
+    ordering = ("expires_at",)
+
+
+@admin.register(DisconnectLease)
+class DisconnectLeaseAdmin(ReadOnlyMixin, ModelAdmin):
+    """Look at whose orders end when their socket is cut."""
+
+    list_display = ("id", "account", show_owner, "expires_at")
     list_select_related = ("account__user",)
     ordering = ("expires_at",)
 

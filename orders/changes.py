@@ -21,7 +21,7 @@ from orders.journal import CancelAllPayload, CancelPayload, PhasePayload, Reduce
 from orders.models import Command, Market, Order
 from orders.requests import Amendment
 from orders.rules import current_rules, rules_of_market
-from orders.selectors import own_order
+from orders.selectors import no_such_order, own_order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase, Reason
 
 ATTEMPTS = 5
@@ -40,6 +40,34 @@ def cancel(account_id: int, order_id: int) -> tuple[Order, int]:
     if command_id is None:
         raise _ended(own_order(account_id, order_id))
     return order, command_id
+
+
+def cancel_many(
+    requests: Sequence[tuple[int, int]], positions: Sequence[int] | None = None
+) -> list[tuple[Order, int] | DomainError]:
+    """Ask for the end of several orders (account id, order id) at once; of each, what cancel() would return or raise.
+
+    Two statements. Who asks twice for the end of one order is told of one command.
+    """
+    orders = Order.objects.in_bulk({order_id for _, order_id in requests})
+    answers: dict[tuple[int, int], tuple[Order, int] | DomainError] = {}
+    asked: dict[tuple[int, int], int] = {}
+    for n, (account_id, order_id) in enumerate(requests):
+        order = orders.get(order_id)
+        if order is None or order.account_id != account_id:
+            answers[account_id, order_id] = no_such_order(order_id)
+        elif order.status not in OPEN_STATUSES:
+            answers[account_id, order_id] = _ended(order)
+        else:
+            asked.setdefault((account_id, order_id), n)
+    if asked:
+        command_ids = ask_cancels(list(asked), None if positions is None else [positions[n] for n in asked.values()])
+        for (account_id, order_id), command_id in zip(asked, command_ids, strict=True):
+            if command_id is None:
+                answers[account_id, order_id] = _ended(own_order(account_id, order_id))
+            else:
+                answers[account_id, order_id] = orders[order_id], command_id
+    return [answers[request] for request in requests]
 
 
 def ask_cancels(requests: Sequence[tuple[int, int]], positions: Sequence[int] | None = None) -> list[int | None]:

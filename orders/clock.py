@@ -1,4 +1,5 @@
-"""Find what is due by now, and put it into the journal: expiries, dead men's switches, ends of calls, opening hours.
+"""Find what is due by now, and put it into the journal: expiries, dead men's switches, ends of calls, opening hours, sockets
+that are gone.
 
 The law: the time is the database's. Each part is one transaction under a lock of its own, so that two runs at once do each
 thing once; what is pending in the journal already is not asked for again; a part that fails keeps no other back. After a
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 CLOCK = "clock"
 SCHEDULE = "schedule"
 DEAD_MEN_A_RUN = 500
+LEASES_A_RUN = 500
 LOCKS = 0x0C10C
 """The first number of the parts' advisory locks."""
 
@@ -42,6 +44,11 @@ _DEAD_MEN = """
     DELETE FROM dead_man_switches WHERE account_id IN (
         SELECT account_id FROM dead_man_switches WHERE expires_at <= now()
         ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
+    ) RETURNING account_id
+"""
+_LEASES = """
+    DELETE FROM disconnect_leases WHERE id IN (
+        SELECT id FROM disconnect_leases WHERE expires_at <= now() ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
     ) RETURNING account_id
 """
 _ENDED_CALLS = """
@@ -133,6 +140,15 @@ def keep_hours() -> int:
     return len(due)
 
 
+def fire_leases() -> int:
+    """Cancel the orders of those whose sockets died with their process; returns of how many accounts."""
+    due = {account_id for (account_id,) in _rows(_LEASES, LEASES_A_RUN)}
+    for account_id in sorted(due):
+        asked = changes.cancel_all(account_id, reason=Reason.DISCONNECT)
+        log.warning("disconnect_lease_ran_out", account=account_id, orders=asked.open)
+    return len(due)
+
+
 def _rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -144,4 +160,4 @@ def _markets(ids: Iterable[int]) -> dict[int, Market]:
     return {market.id: market for market in Market.objects.filter(id__in=list(ids)).order_by("id")}
 
 
-PARTS: tuple[Callable[[], int], ...] = (expire_orders, fire_dead_men, end_calls, keep_hours)
+PARTS: tuple[Callable[[], int], ...] = (expire_orders, fire_dead_men, end_calls, keep_hours, fire_leases)

@@ -641,3 +641,16 @@ class DeadManSwitch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} at {self.expires_at}"
+
+
+class DisconnectLease(models.Model):
+    """A socket that has asked that all of its account's orders end when it is cut, and until when it was heard of."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False, related_name="+")
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "disconnect_leases"
+
+    def __str__(self) -> str:
+        return f"{self.account_id} until {self.expires_at}"

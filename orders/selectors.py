@@ -163,5 +163,10 @@ def own_order(account_id: int, order_id: int) -> Order:
     """Return an account's order. Raises DomainError not_found for anybody else's."""
     order = Order.objects.filter(id=order_id, account_id=account_id).first()
     if order is None:
-        raise DomainError("not_found", f"There is no order {order_id}.")
+        raise no_such_order(order_id)
     return order
+
+
+def no_such_order(order_id: int) -> DomainError:
+    """Build the refusal for an order that is not there, or is somebody else's."""
+    return DomainError("not_found", f"There is no order {order_id}.")

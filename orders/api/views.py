@@ -5,7 +5,6 @@ nothing of the match, unless the caller asked to wait for it.
 Reading a body is orders/requests.py, judging and writing orders/intake.py and orders/changes.py.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -20,12 +19,13 @@ from accounts.api.lists import ListView
 from accounts.api.problems import problem_body, request_id_of
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, integer_reader, term_reader, text_reader
-from accounts.errors import DomainError, FieldError
+from accounts.errors import DomainError
 from accounts.times import render_time
 from orders import changes, intake, selectors
 from orders.api import serializers
 from orders.api.rendering import render_fees, render_market, render_order, render_test
 from orders.api.symbols import SYMBOL_PARAMETER
+from orders.batches import place_bodies, read_batch
 from orders.requests import read_amendment, read_client_order_id, read_new_order
 from orders.rules import rules_of_market, rules_of_symbol
 from orders.terms import CLOSED_STATUSES, OPEN_STATUSES, OrderStatus, Side
@@ -195,7 +195,7 @@ class OrderBatchView(APIView):
     )
     def post(self, request: Request) -> Response:
         wait = _wait_of(request)
-        outcomes = _place_bodies(trader_of(request).account_id, _read_batch(request.data))
+        outcomes = place_bodies(trader_of(request).account_id, read_batch(request.data))
         placed = [outcome for outcome in outcomes if isinstance(outcome, intake.Placed)]
         taken = {}
         if wait and placed:
@@ -203,38 +203,6 @@ class OrderBatchView(APIView):
             taken = selectors.orders_by_id(trader_of(request).account_id, [one.order.id for one in placed])
         request_id = request_id_of(request)
         return Response({"results": [_render_outcome(outcome, taken, request_id) for outcome in outcomes]})
-
-
-def _read_batch(body: Any) -> list[Any]:
-    reader = BodyReader(body)
-    orders: list[Any] = reader.required("orders", _read_list)
-    reader.finish()
-    return orders
-
-
-def _read_list(field: str, value: Any) -> list[Any]:
-    if not isinstance(value, list) or not value:
-        message = f"{field} must be a list of 1 to {intake.BATCH_MAX} orders."
-        raise DomainError("invalid_value", message, [FieldError(field, "invalid_value", message, 1)])
-    if len(value) > intake.BATCH_MAX:
-        message = f"{field} must have at most {intake.BATCH_MAX} orders."
-        raise DomainError("too_large", message, [FieldError(field, "too_large", message, intake.BATCH_MAX, len(value))])
-    return value
-
-
-def _place_bodies(account_id: int, bodies: Iterable[Any]) -> list[intake.Outcome]:
-    """Place those bodies that can be read; returns what became of each, in order."""
-    outcomes: list[intake.Outcome | None] = []
-    orders = []
-    for body in bodies:
-        try:
-            orders.append(read_new_order(body))
-        except DomainError as error:
-            outcomes.append(error)
-        else:
-            outcomes.append(None)
-    placed = iter(intake.place(account_id, orders) if orders else [])
-    return [next(placed) if outcome is None else outcome for outcome in outcomes]
 
 
 def _render_outcome(outcome: intake.Outcome, taken: dict[int, Any], request_id: str) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from accounts.tests.rivals import at_once, start_waiting
 from orders import dead_man
 from orders.changes import ask_phase
 from orders.clock import do_what_is_due
-from orders.models import Command, DeadManSwitch, Market, MarketState, Order
+from orders.models import Command, DeadManSwitch, DisconnectLease, Market, MarketState, Order
 from orders.tasks import keep_time
 from orders.terms import Phase
 from orders.tests.builders import make_market, place_order
 
-NOTHING = {"expire_orders": 0, "fire_dead_men": 0, "end_calls": 0, "keep_hours": 0}
+NOTHING = {"expire_orders": 0, "fire_dead_men": 0, "end_calls": 0, "keep_hours": 0, "fire_leases": 0}
 LONG = timedelta(days=3)
 
 # Whoever takes a lock until a transaction ends needs one that does.
@@ -181,12 +181,14 @@ def test_runs_at_once_do_each_thing_once(account, market):
     MarketState.objects.filter(market=other).update(phase="Closed")
     expire(place_order(account), now() - LONG)
     DeadManSwitch.objects.create(account=account, expires_at=now() - LONG)
+    DisconnectLease.objects.create(account=account, expires_at=now() - LONG)
     call(market, now() - LONG)
 
     runs = at_once([do_what_is_due] * 4)
 
     assert {part: sum(run[part] for run in runs) for part in NOTHING} == dict.fromkeys(NOTHING, 1)
     assert sorted(kind for _, kind, _ in asked("expire", "cancel_all", "phase")) == [
+        "cancel_all",
         "cancel_all",
         "expire",
         "phase",
@@ -202,7 +204,7 @@ def test_a_part_that_fails_keeps_no_other_back(account, market):
         done = do_what_is_due()
         cursor.execute("ALTER TABLE elsewhere RENAME TO dead_man_switches")
 
-    assert done == {"expire_orders": 1, "end_calls": 1, "keep_hours": 0}
+    assert done == {"expire_orders": 1, "end_calls": 1, "keep_hours": 0, "fire_leases": 0}
     assert [kind for _, kind, _ in asked("expire", "phase")] == ["expire", "phase"]
 
 

@@ -14,14 +14,23 @@ from django.urls import reverse
 from accounts.models import Account, Balance, Transfer, User
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
-from orders.models import Command, DeadManSwitch, FeeRate, Market, MarketMakerProtection, MarketState, Order
+from orders.models import (
+    Command,
+    DeadManSwitch,
+    DisconnectLease,
+    FeeRate,
+    Market,
+    MarketMakerProtection,
+    MarketState,
+    Order,
+)
 from orders.requests import read_new_order
 from orders.tests.builders import make_market
 from trading.models import Batch, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
 
-FINAL = (Balance, Transfer, MarketState, Order, Command, DeadManSwitch, Trade, Prevention, Batch)
+FINAL = (Balance, Transfer, MarketState, Order, Command, DeadManSwitch, DisconnectLease, Trade, Prevention, Batch)
 OURS = [model for model in admin.site._registry if model is not LogEntry]
 
 
@@ -53,6 +62,7 @@ def venue() -> Market:
     )
     FeeRate.objects.create(tier=1, **fees)
     DeadManSwitch.objects.create(account=buyer, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
+    DisconnectLease.objects.create(account=buyer, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
     MarketMakerProtection.objects.create(account=buyer, market=market, window_ms=500, quantity_limit=Decimal(1))
     return market
 

@@ -12,7 +12,7 @@ import pytest
 
 from accounts.tests.builders import make_client, make_trader
 from accounts.tests.rivals import PATIENCE, running
-from orders import changes, clock, switches
+from orders import changes, clock, leases, switches
 from orders.models import DeadManSwitch
 from orders.terms import STATUS_OF_REASON, Phase, Reason
 from orders.tests.builders import make_market
@@ -75,7 +75,7 @@ def dead_man(floor: Floor) -> int:
 
 def disconnect(floor: Floor) -> int:
     order_id = floor.rest()
-    changes.cancel_all(floor.mine.id, reason=Reason.DISCONNECT)
+    leases.fire(leases.take(floor.mine.id))
     return order_id
 
 

@@ -38,6 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 COUNTS = """\
 ok    assets sum to zero: 3 assets
 ok    balances are the sums of their transfers: 16 transfers, 11 balances
+ok    what accounts are told has no gap: 2 accounts, 14 events
 ok    held is the sum of the open orders' holds: 11 balances
 ok    every order is in the journal once: 9 orders
 ok    each order's fills add up: 9 orders
