@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.builders import make_trader
 from orders.tests.builders import make_market, place_order
-from trading import candle_repair
+from trading import candle_repair, settlement
 from trading.candle_repair import Repaired, compare_week, repair_week, weeks_of
 from trading.candles import CANDLES_MAX, read_candles, read_candles_since
 from trading.intervals import ORIGIN, STEPS, CandleInterval
@@ -57,6 +57,18 @@ def test_commit_adds_its_trades_to_the_candles_of_each_interval():
         (market.id, str(interval), executed_at - (executed_at - ORIGIN) % step) for interval, step in STEPS.items()
     }
     assert {told(candle) for candle in Candle.objects.all()} == {"100 120 90 110: 5.5 for 545 by 5"}
+
+
+def test_candle_is_of_the_time_of_its_trades_and_not_of_their_transaction(monkeypatch):
+    """They are made some time after it has begun, which may be in another minute, or week."""
+    make_market()
+    last_of_week, next_trades = MONDAY + timedelta(days=7, microseconds=-1), settlement._next_trades
+    monkeypatch.setattr(settlement, "_next_trades", lambda count: (next_trades(count)[0], last_of_week))
+    trade("BTC/USD", ("100", "1"), ("101", "1"))
+    match()
+    assert set(Trade.objects.values_list("executed_at", flat=True)) == {last_of_week}
+    assert {MONDAY, MONDAY + timedelta(days=7, minutes=-1)} < set(Candle.objects.values_list("open_time", flat=True))
+    assert kept_candles() == obvious_candles(Trade.objects.all())
 
 
 def test_commit_of_several_markets_writes_all_candles_by_one_statement():
