@@ -27,7 +27,7 @@ async def route_socket(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.close"})
 
 
-async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
     """Begin and end with the web server's worker process."""
     await receive()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _begin_to_end)

@@ -25,7 +25,7 @@ class MarketStream:
         self._scales = Scales(rules)
         self._symbol = rules.symbol.replace("/", "-")
         self._book = BookReplica()
-        self._flushed = 0
+        self._flushed = -1  # nothing yet
         self._before: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._trades: list[TradeNews] = []
         self._call: CallNews | None = None
@@ -69,6 +69,8 @@ class MarketStream:
 
     def flush(self) -> None:
         """Send what has changed since the last flush."""
+        if not self.is_known:
+            return
         if self.subscribers[BOOK] and self._flushed != self._book.sequence:
             self._send(BOOK, self._current(BOOK) if self._anew else self._delta())
         self._anew, self._flushed = False, self._book.sequence
