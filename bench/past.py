@@ -97,6 +97,9 @@ def make_past(trades: int, markets: dict[str, int], accounts: list[int]) -> Past
     start = time.perf_counter()
     seconds["the longest week of them"] = _make_candles(list(markets.values()))
     seconds["candles by rebuild"] = time.perf_counter() - start
+    start = time.perf_counter()
+    _compare_candles(list(markets.values()))
+    seconds["candles compared"] = time.perf_counter() - start
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {', '.join(TABLES)}")
         cursor.execute("SELECT maker_order_id FROM trades WHERE maker_account_id = %s LIMIT 1", [accounts[0]])
@@ -132,6 +135,14 @@ def _make_candles(market_ids: list[int]) -> float:
             repair_week(market_id, week)
             longest = max(longest, time.perf_counter() - start)
     return longest
+
+
+def _compare_candles(market_ids: list[int]) -> None:
+    from trading.candle_repair import compare_week, weeks_of
+
+    for market_id in market_ids:
+        for week in weeks_of(market_id):
+            assert not compare_week(market_id, week).differences
 
 
 def forget_past() -> None:
