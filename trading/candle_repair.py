@@ -16,9 +16,7 @@ from trading.intervals import INTERVALS_SQL, ORIGIN_SQL
 
 WEEK = timedelta(days=7)
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-_SETTLES_WITHIN = (
-    "1 hour"  # A commit's trades are of the time at which its transaction began, which may have waited since.
-)
+_SETTLES_WITHIN = "1 hour"  # A trade is there for others some time after it was made.
 _FIGURES = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 
 

@@ -30,7 +30,7 @@ MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def told(candle) -> str:
-    """Tell a candle as in "100 120 90 110 3 for 330 by 3"."""
+    """Tell a candle as in "100 120 90 110: 3 for 330 by 3"."""
     figures = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume)
     *prices, volume, quote = (f"{figure.normalize():f}" for figure in figures)
     return f"{' '.join(prices)}: {volume} for {quote} by {candle.trades}"
@@ -45,25 +45,29 @@ def trade(symbol: str, *deals: tuple[str, str]) -> None:
         place_order(taker, symbol=symbol, price=price, quantity=quantity)
 
 
-def test_commit_adds_its_trades_to_the_candles_of_each_interval():
+@pytest.fixture
+def last_of_week(monkeypatch) -> datetime:
+    """Let trades be made in the last microsecond of a week long ago, whenever their transaction began."""
+    time, next_trades = MONDAY + timedelta(days=7, microseconds=-1), settlement._next_trades
+    monkeypatch.setattr(settlement, "_next_trades", lambda count: (next_trades(count)[0], time))
+    return time
+
+
+def test_commit_adds_its_trades_to_the_candles_of_each_interval(last_of_week):
     market = make_market()
     trade("BTC/USD", ("100", "1"), ("120", "0.5"), ("90", "2"))
     match()
     trade("BTC/USD", ("95", "1"), ("110", "1"))
     match()
 
-    executed_at = Trade.objects.first().executed_at
     assert set(Candle.objects.values_list("market_id", "interval", "open_time")) == {
-        (market.id, str(interval), executed_at - (executed_at - ORIGIN) % step) for interval, step in STEPS.items()
+        (market.id, str(interval), last_of_week - (last_of_week - ORIGIN) % step) for interval, step in STEPS.items()
     }
     assert {told(candle) for candle in Candle.objects.all()} == {"100 120 90 110: 5.5 for 545 by 5"}
 
 
-def test_candle_is_of_the_time_of_its_trades_and_not_of_their_transaction(monkeypatch):
-    """They are made some time after it has begun, which may be in another minute, or week."""
+def test_candles_are_of_the_time_of_their_trades_and_not_of_their_transaction(last_of_week):
     make_market()
-    last_of_week, next_trades = MONDAY + timedelta(days=7, microseconds=-1), settlement._next_trades
-    monkeypatch.setattr(settlement, "_next_trades", lambda count: (next_trades(count)[0], last_of_week))
     trade("BTC/USD", ("100", "1"), ("101", "1"))
     match()
     assert set(Trade.objects.values_list("executed_at", flat=True)) == {last_of_week}
