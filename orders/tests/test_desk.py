@@ -310,14 +310,14 @@ def test_a_connection_killed_while_nothing_was_asked_costs_nobody_an_error(desk,
 
 
 def kill(which: str) -> None:
-    """End the server's side of those other connections to this database, and see them gone."""
+    """End the server's side of that other connection to this database, and see it gone."""
+    statement = (
+        "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend'"
+        " AND pid NOT IN (pg_backend_pid(), %s) AND " + which
+    )
     with closing(another_connection()) as own, own.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND backend_type = 'client backend'"
-            f" AND pid NOT IN (pg_backend_pid(), %s) AND {which}",
-            [connection.connection.info.backend_pid],
-        )
+        cursor.execute(statement, [connection.connection.info.backend_pid])
         assert cursor.fetchone() == (1,)
 
 
