@@ -1,4 +1,4 @@
-"""Serve the exchange over ASGI: pages, and everything that WSGI serves too (process `frontend`)."""
+"""Serve the exchange over ASGI: pages, sockets, and everything that WSGI serves too (process `frontend`)."""
 
 import os
 
@@ -6,7 +6,10 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+pages = get_asgi_application()
 
 import exchange.connections  # noqa: E402  from here on, closed connections are let go of
 import exchange.workers  # noqa: E402, F401  a worker ends with its server
+from exchange.sockets import lifespan, route_socket  # noqa: E402  which need the applications to be loaded
+
+application = ProtocolTypeRouter({"http": pages, "websocket": route_socket, "lifespan": lifespan})

@@ -48,8 +48,8 @@ PROGRAMS = {
     "beat": "-m celery -A exchange beat --schedule={var}/celerybeat-schedule --pidfile= --loglevel={level}",
     "api": "-m granian --interface wsgi exchange.wsgi:application --host {host} --port {api_port}"
     " --workers 2 --blocking-threads 16 --respawn-failed-workers --workers-kill-timeout 5",
-    "frontend": "-m granian --interface asginl exchange.asgi:application --host {host} --port {frontend_port}"
-    " --workers 1 --respawn-failed-workers --workers-kill-timeout 5",
+    "frontend": "-m granian --interface asgi exchange.asgi:application --host {host} --port {frontend_port}"
+    " --workers 1 --respawn-failed-workers --workers-kill-timeout 10 --backlog 4096",
     # Flower asks for no password, so it is for this machine only, whatever HOST says.
     "flower": "-m celery -A exchange flower --address=127.0.0.1 --port={flower_port}",
 }

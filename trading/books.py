@@ -268,6 +268,8 @@ def build(stored: StoredBook) -> MarketBook:
             choose = min if live.side is Side.BUY else max
             order.started_at = choose((order.started_at, *traded.extremes_since(live.armed)))
         engine.restore(order)
+    for side in (engine.bids, engine.asks):
+        side.take_changes()  # nothing has changed: it is what the last commit left
     return book
 
 

@@ -24,11 +24,11 @@ CANDLES_MAX = 1000
 
 # -- written -------------------------------------------------------------------------------------------
 
-# All trades of a commit are of one time, the transaction's, so a market has one share of each interval in it. Commits of a market
+# All trades of a commit are of one time, so a market has one share of each interval in it. Commits of a market
 # follow each other under its fence, by ascending ids of trades: the last of them closes.
 _WRITE = f"""
     INSERT INTO candles AS c (market_id, interval, open_time, open, high, low, close, volume, quote_volume, trades)
-    SELECT u.market_id, i.name, date_bin(i.step, now(), {ORIGIN_SQL}), u.open, u.high, u.low, u.close, u.volume, u.quote_volume,
+    SELECT u.market_id, i.name, date_bin(i.step, %s, {ORIGIN_SQL}), u.open, u.high, u.low, u.close, u.volume, u.quote_volume,
         u.trades
     FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
             %s::bigint[]) AS u (market_id, open, high, low, close, volume, quote_volume, trades)
@@ -74,7 +74,7 @@ class _Traded:
         )
 
 
-def write_candles(trades: Sequence[TradeRow]) -> None:
+def write_candles(trades: Sequence[TradeRow], executed_at: datetime) -> None:
     """Add a commit's trades to their candles: one statement for all markets and intervals.
 
     Expects the transaction that writes the trades, with the markets' fences held, and the trades in the order of their ids.
@@ -89,7 +89,7 @@ def write_candles(trades: Sequence[TradeRow]) -> None:
         return
     rows = [one.columns() for one in traded.values()]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_WRITE, [executed_at, *(list(column) for column in zip(*rows, strict=True))])
 
 
 # -- read ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 The law: one commit a batch, under the markets' fences (their MarketState rows, locked in id order), so that two workers on a
 shard by mistake are still serial and correct. A book in memory is used only where its last sequence is the fence's. A lost
 or overloaded database is waited for; a command that cannot be carried out is journaled as such, and halts its market.
-Nothing is published and nobody is answered here; whoever wants to know reads what was committed.
+What has been committed the feed tells; nobody is answered here.
 """
 
 import time
@@ -20,6 +20,7 @@ from orders.journal import AmendPayload, PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
 from trading.books import LiveOrder, MarketBook, live_order_of_row, read_limits, rebuild, refresh_protections
+from trading.feed import Publisher
 from trading.journal import PendingCommand, failed_command, is_new_order, read_command
 from trading.sequencing import Sequencer
 from trading.settlement import Settlement
@@ -82,6 +83,7 @@ class Shard:
         self._heart = heart
         self._books: dict[int, MarketBook] = {}
         self._low_water = LowWater()
+        self._publisher = Publisher()
         self._one_by_one = 0
         self._pause = RETRY_SECONDS_MIN
 
@@ -155,6 +157,7 @@ class Shard:
                 if len(rows) == 1 and is_commands_fault(error):
                     raise CommandFailed(rows[0]) from error
                 raise
+        self._publisher.publish(settlement)
         taken = settlement.taken_from_journal()
         self._one_by_one = max(0, self._one_by_one - taken)
         if 0 < taken == len(rows) < limit:
@@ -190,23 +193,26 @@ class Shard:
         """Give a command that cannot be carried out its sequence, reject its order, and halt its market."""
         log.critical("command_failed", command=row.id, market=row.market_id, error=repr(error))
         try:
-            _write_failure(row, type(error).__name__, release=True)
+            settlement = _write_failure(row, type(error).__name__, release=True)
         except Exception as second:
             if not is_commands_fault(second):
                 raise
             # What made the command fail may forbid to free its hold as well: then the order stays, for an operator.
             log.critical("hold_not_released", command=row.id, order=row.order_id, error=repr(second))
-            _write_failure(row, type(error).__name__, release=False)
+            settlement = _write_failure(row, type(error).__name__, release=False)
+        if settlement is not None:
+            self._publisher.publish(settlement)
         return 1
 
 
-def _write_failure(row: PendingCommand, failure: str, *, release: bool) -> None:
+def _write_failure(row: PendingCommand, failure: str, *, release: bool) -> Settlement | None:
+    """Write that a command has failed, and what follows from it; None where it has been taken meanwhile."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SELECT FROM market_states WHERE market_id = %s FOR NO KEY UPDATE", [row.market_id])
             cursor.execute("SELECT FROM commands WHERE id = %s AND sequence IS NULL", [row.id])
             if cursor.fetchone() is None:
-                return
+                return None
         book = rebuild(row.market_id)
         settlement = Settlement()
         failed = failed_command(row, book.last_sequence + 1, failure)
@@ -217,6 +223,7 @@ def _write_failure(row: PendingCommand, failure: str, *, release: bool) -> None:
         run.take_halt(halt, failed)
         settlement.close_batch(book, run.taken)
         settlement.write()
+    return settlement
 
 
 def _match(book: MarketBook, rows: list[PendingCommand], settlement: Settlement, deadline: float) -> None:

@@ -50,8 +50,8 @@ _BOOK = """
 """
 
 
-def read_book(market_id: int, depth: int) -> BookSnapshot:
-    """Read the best levels of a market. One statement, hence one snapshot."""
+def read_book(market_id: int, depth: int | None) -> BookSnapshot:
+    """Read the best levels of a market, or all. One statement, hence one snapshot."""
     sequence = 0
     bids: list[Level] = []
     asks: list[Level] = []

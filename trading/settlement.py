@@ -43,16 +43,18 @@ _RESET = """
 
 
 class Settlement(Reckoning):
-    """All that one commit will write: a reckoning that is written once.
+    """All that one commit will write: a reckoning that is written once. What the database gave it then is kept.
 
-    Then `told` has the last sequence of each account that the commit told something, by account id.
+    `trade_ids` are those of `trades`, in their order; `states` what was written of each market's state, by market;
+    `settled_at` is the time of the trades, if there are any; `told` has the last sequence of each account that was told something.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.trade_ids: list[int] = []
+        self.states: dict[int, tuple[object, ...]] = {}
+        self.settled_at: datetime | None = None
         self.told: dict[int, int] = {}
-        self._trade_ids: list[int] = []
-        self._executed_at: datetime | None = None
         self._notes: list[Note] = []
 
     def write(self) -> None:
@@ -76,8 +78,9 @@ class Settlement(Reckoning):
             return
         rows = StringIO()
         postings: list[Posting] = []
-        self._trade_ids = _next_trade_ids(len(self.trades))
-        for trade_id, trade in zip(self._trade_ids, self.trades, strict=True):
+        self.trade_ids, self.settled_at = _next_trades(len(self.trades))
+        executed_at = self.settled_at.isoformat()
+        for trade_id, trade in zip(self.trade_ids, self.trades, strict=True):
             rules, maker, taker = trade.rules, trade.maker, trade.taker
             base = from_units(trade.quantity * rules.lot_units, rules.base_scale)
             quote = from_units(trade.quantity * trade.price * rules.tick_lot_units, rules.quote_scale)
@@ -90,20 +93,20 @@ class Settlement(Reckoning):
             rows.write(
                 f"{trade_id}\t{rules.market_id}\t{trade.sequence}\t{trade.ordinal}\t{rules.price(trade.price):f}\t"
                 f"{base:f}\t{quote:f}\t{trade.taker_side}\t{maker.order_id}\t{taker.order_id}\t"
-                f"{maker.account_id}\t{taker.account_id}\t{maker_fee:f}\t{taker_fee:f}\n"
+                f"{maker.account_id}\t{taker.account_id}\t{maker_fee:f}\t{taker_fee:f}\t{executed_at}\n"
             )
             postings += _postings(trade, trade_id, base, quote, maker_fee, taker_fee)
         _copy(
             "trades",
             "id, market_id, sequence, ordinal, price, quantity, quote_amount, side, maker_order_id, taker_order_id, "
-            "maker_account_id, taker_account_id, maker_fee, taker_fee",
+            "maker_account_id, taker_account_id, maker_fee, taker_fee, executed_at",
             rows,
         )
-        self._executed_at = _executed_at(self._trade_ids[0])
         ledger.write_transfers(postings)
 
     def _write_candles(self) -> None:
-        write_candles(self.trades)
+        if self.settled_at is not None:
+            write_candles(self.trades, self.settled_at)
 
     def _write_preventions(self) -> None:
         if not self.preventions:
@@ -145,7 +148,7 @@ class Settlement(Reckoning):
         )
         orders = {row[0]: ShownOrder._make(row) for row in rows}
         # Made here and not where they are told: balances are not locked yet.
-        self._notes = announcements.notes_of(self, orders, self._trade_ids, self._executed_at)
+        self._notes = announcements.notes_of(self, orders, self.trade_ids, self.settled_at)
 
     def _write_commands(self) -> None:
         _update(
@@ -212,9 +215,8 @@ class Settlement(Reckoning):
                 )
 
     def _write_states(self) -> None:
-        rows = [
-            (book.rules.market_id, book.last_sequence, *state_columns(book.engine, book.rules)) for book in self.books
-        ]
+        self.states = {book.rules.market_id: state_columns(book.engine, book.rules) for book in self.books}
+        rows = [(book.rules.market_id, book.last_sequence, *self.states[book.rules.market_id]) for book in self.books]
         _update(
             """
             UPDATE market_states s SET phase = u.phase, last_sequence = u.sequence, last_price = u.last_price,
@@ -323,18 +325,12 @@ def _indicative(engine: Engine, rules: MarketRules) -> tuple[Decimal | None, Dec
     return rules.price(found.price), min(quantity, most), max(-most, min(surplus, most))
 
 
-def _next_trade_ids(count: int) -> list[int]:
+def _next_trades(count: int) -> tuple[list[int], datetime]:
+    """Reserve ids for a commit's trades, and the time of all of them: the fences are held, so a market's trades get later with their ids."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('trades_id_seq') FROM generate_series(1, %s)", [count])
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _executed_at(trade_id: int) -> datetime:
-    """Read when a commit's trades were made: one COPY, one time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT executed_at FROM trades WHERE id = %s", [trade_id])
-        executed_at: datetime = cursor.fetchone()[0]
-        return executed_at
+        cursor.execute("SELECT nextval('trades_id_seq'), statement_timestamp() FROM generate_series(1, %s)", [count])
+        rows = cursor.fetchall()
+    return [trade_id for trade_id, _ in rows], rows[0][1]
 
 
 def _copy(table: str, columns: str, rows: StringIO) -> None:

@@ -1,0 +1,115 @@
+"""Send to one socket, without ever waiting for it.
+
+The law: a frame is encoded once and shared by all sockets that get it; what waits for one socket is bounded, in frames and bytes.
+A socket that does not keep up is dropped with a reason, and what waited for it is forgotten; nobody else notices.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+FRAMES_MAX = 1000
+BYTES_MAX = 8 * 1024 * 1024
+STALL_SECONDS = 10.0
+
+SLOW_READER = 4008
+GOING_AWAY = 1001
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Frame(NamedTuple):
+    """A text frame as ASGI wants it, and its size in bytes."""
+
+    message: dict[str, Any]
+    size: int
+
+
+def frame(content: Any) -> Frame:
+    """Encode a message as JSON."""
+    return text_frame(msgspec.json.encode(content))
+
+
+def text_frame(encoded: bytes) -> Frame:
+    return Frame({"type": "websocket.send", "text": encoded.decode()}, len(encoded))
+
+
+class Outbox:
+    """What waits to be sent to one socket. `closed` once it has been dropped or has gone."""
+
+    __slots__ = ("_bytes", "_closing", "_frames", "_send", "_sending_since", "_task", "_waiter", "closed")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._closing: dict[str, Any] | None = None
+        self._sending_since: float | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.closed = False
+
+    def start(self) -> None:
+        self._task = asyncio.ensure_future(self._write())
+
+    def push(self, frame: Frame) -> None:
+        """Send a frame as soon as the socket takes it; drop a socket that has too much waiting."""
+        if self.closed:
+            return
+        self._frames.append(frame)
+        self._bytes += frame.size
+        if len(self._frames) > FRAMES_MAX or (self._bytes > BYTES_MAX and len(self._frames) > 1):
+            self.close(SLOW_READER, f"slow reader: {len(self._frames)} frames, {self._bytes} bytes wait")
+        else:
+            self._wake()
+
+    def close(self, code: int, reason: str) -> None:
+        """Drop the socket: it gets the reason if it takes anything more, and nothing else."""
+        if self.closed:
+            return
+        self.closed = True
+        self._frames.clear()
+        self._bytes = 0
+        self._closing = {"type": "websocket.close", "code": code, "reason": reason[:120]}
+        self._wake()
+
+    def is_stalled(self, now: float) -> bool:
+        """Tell whether the socket has not taken a frame for long."""
+        return self._sending_since is not None and now - self._sending_since > STALL_SECONDS
+
+    def discard(self) -> None:
+        """Forget everything: the socket has gone, or takes nothing more."""
+        self.closed = True
+        self._frames.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def drained(self) -> None:
+        """Wait until all has been sent, the reason of its end too."""
+        while self._task is not None and not self._task.done() and (self._frames or self._sending_since or self.closed):
+            await asyncio.sleep(0.01)
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            waiter.set_result(None)
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        frames = self._frames
+        while True:
+            while frames:
+                message, size = frames.popleft()
+                self._bytes -= size
+                self._sending_since = loop.time()
+                await self._send(message)
+            self._sending_since = None
+            if self._closing is not None:
+                await self._send(self._closing)
+                return
+            self._waiter = loop.create_future()
+            await self._waiter

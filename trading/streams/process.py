@@ -1,0 +1,129 @@
+"""Hold what the sockets of one process share, from its first socket to its end.
+
+The law: one hub, one desk and one event loop a process. Who is connected is known, so that all can be told that the process is about to
+end, and so that a user who is deactivated, or a key that is revoked, is good for a minute at most.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseDriverError
+
+from accounts.api_keys import still_valid
+from accounts.callers import Trader
+from trading.streams.asking import ask
+from trading.streams.entry import OrderEntry
+from trading.streams.hub import Hub
+from trading.streams.outbox import GOING_AWAY, SLOW_READER, Frame, Outbox, frame
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+RECHECK_SECONDS = 60.0
+NOT_VALID = 4001
+
+
+class Connected(Protocol):
+    """A socket, as far as this is concerned."""
+
+    @property
+    def trader(self) -> Trader | None: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    async def abandon(self) -> None: ...
+
+
+class Process:
+    """What this process streams, and to whom."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.entry = OrderEntry()
+        self._sockets: set[Connected] = set()
+        self._ending_in: float | None = None
+        self._tasks = [asyncio.ensure_future(self._recheck()), asyncio.ensure_future(self._drop())]
+
+    def join(self, socket: Connected) -> bool:
+        """Add a socket; tells whether there was room. One that comes while the process ends is told so."""
+        if len(self._sockets) >= settings.WS_CONNECTIONS_MAX:
+            return False
+        self._sockets.add(socket)
+        if self._ending_in is not None:
+            socket.outbox.push(_notice(self._ending_in))
+        return True
+
+    def leave(self, socket: Connected) -> None:
+        self._sockets.discard(socket)
+
+    is_valid = staticmethod(still_valid)
+
+    async def end(self, seconds: float) -> None:
+        """Tell all sockets that the process ends in so many seconds, then close them; at once where there are none."""
+        self._ending_in = seconds
+        for socket in self._sockets:
+            socket.outbox.push(_notice(seconds))
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._sockets and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.05)
+        for socket in [*self._sockets]:
+            socket.outbox.close(GOING_AWAY, "the server shuts down; connect again")
+        await asyncio.sleep(0.1 if self._sockets else 0)
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.entry.stop()
+        await self.hub.stop()
+
+    async def _drop(self) -> None:
+        """Drop the sockets that take nothing more, which may never say that they have gone."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for socket in [*self._sockets]:
+                if socket.outbox.is_stalled(asyncio.get_running_loop().time()):
+                    socket.outbox.close(SLOW_READER, "slow reader: nothing was taken for seconds")
+                if socket.outbox.closed:
+                    await socket.abandon()
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            by_trader: dict[Trader, list[Connected]] = {}
+            for socket in self._sockets:
+                if socket.trader is not None:
+                    by_trader.setdefault(socket.trader, []).append(socket)
+            for trader, sockets in by_trader.items():
+                try:
+                    is_valid = await ask(still_valid, trader)
+                except DatabaseDriverError as error:
+                    log.warning("callers_not_rechecked", error=str(error))
+                    break
+                if not is_valid:
+                    for socket in sockets:
+                        socket.outbox.close(NOT_VALID, "the user or the key is no longer valid")
+
+
+def _notice(seconds: float) -> Frame:
+    return frame({"op": "server_shutdown", "in_seconds": seconds})
+
+
+_process: Process | None = None
+
+
+def process() -> Process:
+    """Return this process's; it begins with the first call, which must be from inside the event loop."""
+    global _process  # noqa: PLW0603  one a process
+    if _process is None:
+        _process = Process()
+    return _process
+
+
+async def end_process(seconds: float) -> None:
+    """End what has begun, if anything has."""
+    if _process is not None:
+        await _process.end(seconds)

@@ -1,0 +1,378 @@
+"""Serve one WebSocket: read what it asks for, and answer.
+
+The law: a request is read as strictly as a REST body, and answered with its own `id`, refusals too. Requests are taken one after another;
+orders and cancels are answered when they are on disk, which nothing here waits for. A socket is who it proved to be as long as it lives:
+once a minute it is seen whether the user and the key are still good.
+What is streamed is the hub's, what orders become orders/desk.py's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, cast
+
+import structlog
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+from django.conf import settings
+from django.db import Error as DatabaseDriverError
+
+from accounts.addresses import address_of_scope
+from accounts.api.authentication import authenticate_token
+from accounts.api.problems import problem_body
+from accounts.api_keys import authenticate_socket
+from accounts.bodies import BodyReader, decode_json, integer_reader, read_flag, read_id, secret_reader, text_reader
+from accounts.callers import Trader
+from accounts.errors import DomainError
+from accounts.models import Scope
+from orders.api.rendering import render_order
+from orders.intake import Placed
+from orders.requests import read_amendment, read_new_order
+from orders.rules import rules_of_market, rules_of_symbol
+from trading.streams import limits
+from trading.streams.asking import ask
+from trading.streams.channels import CANDLES, TICKER, Channel, PrivateChannel, PublicChannel, read_channels
+from trading.streams.outbox import Outbox, frame
+from trading.streams.private import Subscription
+from trading.streams.process import Process, process
+
+log = structlog.get_logger(__name__)
+
+POLICY = 1008
+TOO_BIG = 1009
+TRY_AGAIN_LATER = 1013
+REFUSALS_MAX = 100
+"""A socket that goes on sending too fast is dropped after so many refusals."""
+
+_read_op = text_reader(32)
+_read_sequence = integer_reader(0, 2**63 - 1)
+_read_symbol = text_reader(40)
+_read_token = secret_reader(4096)
+
+Operation = Callable[["Socket", BodyReader, Any], Awaitable[None]]
+
+
+class Socket(AsyncConsumer):
+    """A connection. What it has subscribed to, and who it is."""
+
+    _process: Process
+    _outbox: Outbox
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._channels: dict[str, PublicChannel] = {}
+        self._trader: Trader | None = None
+        self._subscription: Subscription | None = None
+        self._lease: int | None = None
+        self._waiting = 0
+        self._refusals = 0
+        self._pace = limits.Pace()
+        await super().__call__(scope, receive, send)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle an ASGI message. Channels would look at this thread's database connections first; there are none."""
+        await {
+            "websocket.connect": self._connect,
+            "websocket.receive": self._receive,
+            "websocket.disconnect": self._disconnect,
+        }[message["type"]](message)
+
+    async def _connect(self, message: dict[str, Any]) -> None:
+        self._process = process()
+        self._outbox = Outbox(self.base_send)
+        await self.base_send({"type": "websocket.accept"})
+        self._outbox.start()
+        if not self._process.join(self):
+            self._outbox.close(TRY_AGAIN_LATER, f"{settings.WS_CONNECTIONS_MAX} sockets are connected; try again later")
+
+    async def _disconnect(self, message: dict[str, Any]) -> None:
+        self._outbox.discard()
+        self._process.leave(self)
+        await self.abandon()
+        raise StopConsumer
+
+    async def abandon(self) -> None:
+        """End all that was done for the socket: it has gone, or takes nothing more."""
+        self._unsubscribe([*self._channels.values()])
+        self._leave_private()
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await self._process.entry.fire_lease(lease)
+
+    async def _receive(self, message: dict[str, Any]) -> None:
+        if self._outbox.closed:
+            return
+        raw = message.get("text") or message.get("bytes") or b""
+        raw = raw.encode() if isinstance(raw, str) else raw
+        if len(raw) > settings.WS_FRAME_BYTES_MAX:
+            self._outbox.close(TOO_BIG, f"a frame may have {settings.WS_FRAME_BYTES_MAX} bytes")
+            return
+        request_id = None
+        try:
+            if not self._pace.take():
+                raise self._too_fast()
+            reader = BodyReader(decode_json(raw))
+            request_id = _read_request_id(reader)
+            op = reader.required("op", _read_op)
+            reader.raise_faults()
+            operation = OPERATIONS.get(op)
+            if operation is None:
+                reader.refuse("op", "invalid_value", f"op must be one of {', '.join(OPERATIONS)}.", value=op)
+                reader.raise_faults()
+            await cast("Operation", operation)(self, reader, request_id)
+        except DomainError as error:
+            self._refuse(request_id, error)
+        except DatabaseDriverError as error:
+            log.warning("database unavailable", error=str(error))
+            self._refuse(request_id, DomainError("unavailable", "The service cannot be reached right now."))
+        except Exception:
+            log.exception("socket_failed")
+            self._refuse(request_id, DomainError("internal_error", "Something went wrong. The outcome is unknown."))
+
+    # -- answers -----------------------------------------------------------------------------------
+
+    def _answer(self, op: str, request_id: Any, **content: Any) -> None:
+        named = {} if request_id is None else {"id": request_id}
+        self._outbox.push(frame({"op": op, **named, **content}))
+
+    def _refuse(self, request_id: Any, error: DomainError) -> None:
+        problem = problem_body(error, "")
+        self._answer("error", request_id, **{name: problem[name] for name in ("code", "detail", "errors")})
+
+    def _too_fast(self) -> DomainError:
+        self._refusals += 1
+        if self._refusals > REFUSALS_MAX:
+            self._outbox.close(POLICY, f"more than {settings.WS_MESSAGES_PER_SECOND} messages a second, again and again")
+        return limits.too_fast()
+
+    def _answer_later(self, request_id: Any, submit: Callable[[], "Future[Any]"], answer: Callable[[Any], None]) -> None:
+        """Ask the desk, and answer when it has."""
+        if self._waiting >= settings.WS_REQUESTS_WAITING_MAX:
+            raise limits.too_many_waiting()
+        future = submit()
+        self._waiting += 1
+
+        def done(future: "Future[Any]") -> None:
+            self._waiting -= 1
+            try:
+                answer(future.result())
+            except DomainError as error:
+                self._refuse(request_id, error)
+            except Exception:
+                log.exception("socket_failed")
+                self._refuse(request_id, DomainError("internal_error", "Something went wrong. The outcome is unknown."))
+
+        self._process.entry.when_done(future, done)
+
+    # -- who it is ---------------------------------------------------------------------------------
+
+    def _caller(self, scope: Scope) -> Trader:
+        if self._trader is None:
+            raise DomainError("unauthenticated", "Send auth first.")
+        self._trader.require(scope)
+        return self._trader
+
+    async def _auth(self, reader: BodyReader, request_id: Any) -> None:
+        token = reader.optional("token", _read_token)
+        proof = {name: reader.take(name) for name in ("key", "timestamp", "signature", "recv_window")}
+        reader.finish()
+        if token is not None and proof["key"] is not None:
+            raise DomainError("invalid_value", "Send a token or a key, not both.")
+        if token is not None:
+            trader, _ = authenticate_token(token)
+        elif proof["key"] is not None:
+            trader = await ask(authenticate_socket, **proof, address=address_of_scope(self.scope))
+        else:
+            raise DomainError("missing_field", "token is required, or key, timestamp and signature.")
+        if self._trader is not None and self._trader.account_id != trader.account_id:
+            raise DomainError("forbidden", "This socket belongs to another account; open a new one.")
+        if not await ask(self._process.is_valid, trader):
+            raise DomainError("unauthenticated", "The user may not sign in any more.")
+        self._trader = trader
+        self._answer("authenticated", request_id, account_id=trader.account_id)
+
+    @property
+    def trader(self) -> Trader | None:
+        return self._trader
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._outbox
+
+    # -- subscriptions -----------------------------------------------------------------------------
+
+    async def _subscribe(self, reader: BodyReader, request_id: Any) -> None:
+        channels = await self._read_channels(reader)
+        resume_from = reader.optional("resume_from", _read_sequence)
+        reader.finish()
+        own = [channel.name for channel in channels if isinstance(channel, PrivateChannel)]
+        public = [channel for channel in channels if isinstance(channel, PublicChannel)]
+        if own:
+            self._caller(Scope.READ)
+        count = len(self._channels.keys() | {channel.name for channel in public}) + len(own)
+        if count > settings.WS_SUBSCRIPTIONS_MAX:
+            raise limits.too_many_channels(count)
+        self._answer("subscribed", request_id, channels=[channel.name for channel in channels])
+        for channel in public:
+            self._channels[channel.name] = channel
+            if channel.kind == TICKER:
+                self._process.hub.quotes.subscribe(channel.rules.market_id, self._outbox)
+            elif channel.kind in CANDLES:
+                self._process.hub.quotes.subscribe((channel.rules.market_id, CANDLES[channel.kind]), self._outbox)
+            else:
+                self._process.hub.market(channel.rules).subscribe(channel.kind, self._outbox)
+        if own:
+            await self._subscribe_own(own, resume_from)
+
+    async def _subscribe_own(self, names: list[str], resume_from: int | None) -> None:
+        if self._subscription is None:
+            assert self._trader is not None
+            self._subscription = Subscription(self._trader.account_id, self._outbox)
+        await self._process.hub.private.subscribe(self._subscription, names, resume_from)
+
+    async def _unsubscribe_all(self, reader: BodyReader, request_id: Any) -> None:
+        channels = await self._read_channels(reader)
+        reader.finish()
+        self._unsubscribe([channel for channel in channels if isinstance(channel, PublicChannel)])
+        if self._subscription is not None:
+            self._subscription.channels -= {channel.name for channel in channels}
+            if not self._subscription.channels:
+                self._leave_private()
+        self._answer("unsubscribed", request_id, channels=[channel.name for channel in channels])
+
+    async def _read_channels(self, reader: BodyReader) -> list[Channel]:
+        names = reader.take("channels")
+        if isinstance(names, list) and len(names) > settings.WS_SUBSCRIPTIONS_MAX:
+            raise limits.too_many_channels(len(names))
+        return await ask(read_channels, "channels", names)
+
+    def _unsubscribe(self, channels: list[PublicChannel]) -> None:
+        for channel in channels:
+            if self._channels.pop(channel.name, None) is None:
+                continue
+            if channel.kind == TICKER:
+                self._process.hub.quotes.unsubscribe(channel.rules.market_id, self._outbox)
+            elif channel.kind in CANDLES:
+                self._process.hub.quotes.unsubscribe((channel.rules.market_id, CANDLES[channel.kind]), self._outbox)
+            else:
+                self._process.hub.market(channel.rules).subscribers[channel.kind].discard(self._outbox)
+
+    def _leave_private(self) -> None:
+        if self._subscription is not None:
+            self._process.hub.private.leave(self._subscription)
+            self._subscription = None
+
+    async def _ping(self, reader: BodyReader, request_id: Any) -> None:
+        reader.finish()
+        self._answer("pong", request_id)
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    async def _place(self, reader: BodyReader, request_id: Any) -> None:
+        account_id = self._caller(Scope.TRADE).account_id
+        body = reader.take("order")
+        reader.must_have("order", "order is required.")
+        reader.finish()
+        order = read_new_order(body)
+
+        def answer(outcome: Placed | DomainError) -> None:
+            if isinstance(outcome, DomainError):
+                raise outcome
+            self._answer("placed", request_id, order=render_order(outcome.order, outcome.rules))
+
+        self._answer_later(request_id, lambda: self._process.entry.desk.submit_place(account_id, order), answer)
+
+    async def _place_batch(self, reader: BodyReader, request_id: Any) -> None:
+        account_id = self._caller(Scope.TRADE).account_id
+        bodies = reader.take("orders")
+        reader.must_have("orders", "orders is required.")
+        reader.finish()
+
+        def answer(outcomes: list[Placed | DomainError]) -> None:
+            self._answer("batch_placed", request_id, results=[_result(outcome) for outcome in outcomes])
+
+        self._answer_later(request_id, lambda: self._process.entry.desk.submit_batch(account_id, bodies), answer)
+
+    async def _cancel(self, reader: BodyReader, request_id: Any) -> None:
+        account_id = self._caller(Scope.TRADE).account_id
+        order_id = reader.required("order_id", read_id)
+        reader.finish()
+        self._answer_later(
+            request_id,
+            lambda: self._process.entry.desk.submit_cancel(account_id, order_id),
+            lambda asked: self._answer_asked("cancel_requested", request_id, asked[0]),
+        )
+
+    async def _amend(self, reader: BodyReader, request_id: Any) -> None:
+        account_id = self._caller(Scope.TRADE).account_id
+        order_id = reader.required("order_id", read_id)
+        change = {name: reader.take(name) for name in ("quantity", "price") if reader.has(name)}
+        reader.take("quantity"), reader.take("price")
+        reader.finish()
+        amendment = read_amendment(change)
+        self._answer_later(
+            request_id,
+            lambda: self._process.entry.desk.submit_amend(account_id, order_id, amendment),
+            lambda asked: self._answer_asked("amend_requested", request_id, asked[0]),
+        )
+
+    async def _cancel_all(self, reader: BodyReader, request_id: Any) -> None:
+        account_id = self._caller(Scope.TRADE).account_id
+        symbol = reader.optional("symbol", _read_symbol)
+        reader.finish()
+        market_id = None if symbol is None else (await ask(rules_of_symbol, symbol)).market_id
+        self._answer_later(
+            request_id,
+            lambda: self._process.entry.desk.submit_cancel_all(account_id, market_id),
+            lambda asked: self._answer("cancel_all_requested", request_id, requested=asked.open),
+        )
+
+    async def _cancel_on_disconnect(self, reader: BodyReader, request_id: Any) -> None:
+        account_id = self._caller(Scope.TRADE).account_id
+        enabled = reader.required("enabled", read_flag)
+        reader.finish()
+        if enabled and self._lease is None:
+            self._lease = await self._process.entry.take_lease(account_id, self._lease_lost)
+        elif not enabled and self._lease is not None:
+            lease, self._lease = self._lease, None
+            await self._process.entry.release_lease(lease)
+        self._answer("cancel_on_disconnect", request_id, enabled=enabled)
+
+    def _lease_lost(self) -> None:
+        self._lease = None
+        detail = "The venue could not be heard for too long: your orders are being canceled, as when this socket is cut."
+        self._answer("cancel_on_disconnect", None, enabled=False, detail=detail)
+
+    def _answer_asked(self, op: str, request_id: Any, order: Any) -> None:
+        self._answer(op, request_id, order=render_order(order, rules_of_market(order.market_id)))
+
+
+OPERATIONS: dict[str, Operation] = {
+    "auth": Socket._auth,
+    "subscribe": Socket._subscribe,
+    "unsubscribe": Socket._unsubscribe_all,
+    "ping": Socket._ping,
+    "place": Socket._place,
+    "place_batch": Socket._place_batch,
+    "cancel": Socket._cancel,
+    "amend": Socket._amend,
+    "cancel_all": Socket._cancel_all,
+    "cancel_on_disconnect": Socket._cancel_on_disconnect,
+}
+
+
+def _read_request_id(reader: BodyReader) -> Any:
+    """Read the id that an answer carries: a number or a short text."""
+    request_id = reader.take("id")
+    if request_id is None or (isinstance(request_id, int) and not isinstance(request_id, bool)):
+        return request_id
+    if isinstance(request_id, str) and len(request_id) <= 64:
+        return request_id
+    message = "id must be a whole number, or a text of at most 64 characters."
+    reader.refuse("id", "invalid_value", message, limit=64, value=str(request_id)[:64])
+    return None
+
+
+def _result(outcome: Placed | DomainError) -> dict[str, Any]:
+    if isinstance(outcome, DomainError):
+        return {"error": problem_body(outcome, "")}
+    return {"order": render_order(outcome.order, outcome.rules)}
