@@ -181,7 +181,9 @@ SPECTACULAR_SETTINGS = {
 WS_CONNECTIONS_MAX = env.int("WS_CONNECTIONS_MAX", 10_000)  # a process
 WS_MESSAGES_PER_SECOND = env.int("WS_MESSAGES_PER_SECOND", 100)  # a socket, and twice as many at once
 WS_SUBSCRIPTIONS_MAX = env.int("WS_SUBSCRIPTIONS_MAX", 200)  # a socket
-WS_REQUESTS_WAITING_MAX = env.int("WS_REQUESTS_WAITING_MAX", 200)  # a socket: orders and cancels that are not answered yet
+WS_REQUESTS_WAITING_MAX = env.int(
+    "WS_REQUESTS_WAITING_MAX", 200
+)  # a socket: orders and cancels that are not answered yet
 WS_FRAME_BYTES_MAX = DATA_UPLOAD_MAX_MEMORY_SIZE
 WS_SHUTDOWN_SECONDS = env.float("WS_SHUTDOWN_SECONDS", 3.0)  # from the notice to the end
 

@@ -51,4 +51,6 @@ def _read_channel(field: str, name: Any) -> Channel:
             except DomainError as error:
                 raise refusal(error.code, field, error.detail, value=symbol) from None
     known = [f"{kind}:SYMBOL" for kind in KINDS] + list(private.CHANNELS)
-    raise refusal("invalid_value", field, f"There is no such channel: {str(name)[:64]}.", limit=known, value=str(name)[:64])
+    raise refusal(
+        "invalid_value", field, f"There is no such channel: {str(name)[:64]}.", limit=known, value=str(name)[:64]
+    )

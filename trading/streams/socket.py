@@ -6,7 +6,6 @@ once a minute it is seen whether the user and the key are still good.
 What is streamed is the hub's, what orders become orders/desk.py's.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, cast
@@ -141,10 +140,14 @@ class Socket(AsyncConsumer):
     def _too_fast(self) -> DomainError:
         self._refusals += 1
         if self._refusals > REFUSALS_MAX:
-            self._outbox.close(POLICY, f"more than {settings.WS_MESSAGES_PER_SECOND} messages a second, again and again")
+            self._outbox.close(
+                POLICY, f"more than {settings.WS_MESSAGES_PER_SECOND} messages a second, again and again"
+            )
         return limits.too_fast()
 
-    def _answer_later(self, request_id: Any, submit: Callable[[], "Future[Any]"], answer: Callable[[Any], None]) -> None:
+    def _answer_later(
+        self, request_id: Any, submit: Callable[[], "Future[Any]"], answer: Callable[[Any], None]
+    ) -> None:
         """Ask the desk, and answer when it has."""
         if self._waiting >= settings.WS_REQUESTS_WAITING_MAX:
             raise limits.too_many_waiting()
@@ -339,7 +342,9 @@ class Socket(AsyncConsumer):
 
     def _lease_lost(self) -> None:
         self._lease = None
-        detail = "The venue could not be heard for too long: your orders are being canceled, as when this socket is cut."
+        detail = (
+            "The venue could not be heard for too long: your orders are being canceled, as when this socket is cut."
+        )
         self._answer("cancel_on_disconnect", None, enabled=False, detail=detail)
 
     def _answer_asked(self, op: str, request_id: Any, order: Any) -> None:
