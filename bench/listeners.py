@@ -86,7 +86,7 @@ async def listen(port: int, sockets: int, first: bytes, into: BinaryIO) -> None:
     listeners: list[Listener] = []
     while len(listeners) < sockets:
         together = [Listener(first) for _ in range(min(CONNECT_TOGETHER, sockets - len(listeners)))]
-        await asyncio.gather(*(loop.create_connection(lambda one=one: one, "127.0.0.1", port) for one in together))
+        await asyncio.gather(*(_connect(one, port) for one in together))
         await asyncio.gather(*(one.ready for one in together))
         listeners += together
     print("ready", flush=True)
@@ -95,6 +95,10 @@ async def listen(port: int, sockets: int, first: bytes, into: BinaryIO) -> None:
         into.write(struct.pack(">I", len(one.times)) + one.times.tobytes() + one.sequences.tobytes())
     frames = sum(len(one.times) for one in listeners)
     print(json.dumps({"frames": frames, "bytes": sum(one.bytes for one in listeners)}), flush=True)
+
+
+async def _connect(listener: Listener, port: int) -> None:
+    await asyncio.get_running_loop().create_connection(lambda: listener, "127.0.0.1", port)
 
 
 def main() -> None:

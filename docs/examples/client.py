@@ -21,10 +21,11 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from signed_request import API, ApiKey
-from state import Account, Frame, OrderBook, OutOfStep, is_open, with_decimals
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from signed_request import API, ApiKey
+from state import Account, Frame, OrderBook, OutOfStep, is_open, with_decimals
 
 SOCKET = "ws://localhost:5173/ws/v1"
 PRIVATE = ["orders", "fills", "balances"]
