@@ -26,19 +26,22 @@ class LedgerEntry(NamedTuple):
     created_at: datetime
 
 
-# Each half walks its own index, transfers_debit or transfers_credit, from the newest down, and stops at the limit.
+# Each half walks its own index, transfers_debit or transfers_credit, from the newest down, and stops at the limit. Bounds and order
+# name account and id, so that no other index serves them: PostgreSQL might walk the key, past all that others have moved.
 _LEDGER = """
     SELECT entry.id, assets.code, assets.scale, entry.amount, entry.kind, entry.trade_id, entry.reference,
         entry.created_at
     FROM (
         (
             SELECT id, asset_id, -amount AS amount, kind, trade_id, reference, created_at
-            FROM transfers WHERE debit_account_id = %(account_id)s {conditions}
-            ORDER BY id DESC LIMIT %(limit)s
+            FROM transfers WHERE (debit_account_id, id) < (%(account_id)s, %(before)s)
+                AND (debit_account_id, id) > (%(account_id)s, 0) {conditions}
+            ORDER BY debit_account_id DESC, id DESC LIMIT %(limit)s
         ) UNION ALL (
             SELECT id, asset_id, amount, kind, trade_id, reference, created_at
-            FROM transfers WHERE credit_account_id = %(account_id)s {conditions}
-            ORDER BY id DESC LIMIT %(limit)s
+            FROM transfers WHERE (credit_account_id, id) < (%(account_id)s, %(before)s)
+                AND (credit_account_id, id) > (%(account_id)s, 0) {conditions}
+            ORDER BY credit_account_id DESC, id DESC LIMIT %(limit)s
         )
         ORDER BY id DESC LIMIT %(limit)s
     ) entry JOIN assets ON assets.id = entry.asset_id
@@ -75,9 +78,9 @@ def ledger_of(
     account_id: int, *, asset_id: int | None = None, kind: str | None = None, before: int | None = None, limit: int
 ) -> list[LedgerEntry]:
     """Read the account's newest transfers below an id. One query: two limited index scans."""
-    filters = {"asset_id": asset_id, "kind": kind, "before": before}
-    conditions = {"asset_id": "asset_id = %(asset_id)s", "kind": "kind = %(kind)s", "before": "id < %(before)s"}
-    chosen = "".join(f" AND {conditions[name]}" for name, value in filters.items() if value is not None)
+    filters = {"asset_id": asset_id, "kind": kind}
+    chosen = "".join(f" AND {name} = %({name})s" for name, value in filters.items() if value is not None)
+    parameters = {"account_id": account_id, "before": before or 2**63 - 1, "limit": limit, **filters}
     with connection.cursor() as cursor:
-        cursor.execute(_LEDGER.format(conditions=chosen), {"account_id": account_id, "limit": limit, **filters})
+        cursor.execute(_LEDGER.format(conditions=chosen), parameters)
         return [LedgerEntry._make(row) for row in cursor.fetchall()]

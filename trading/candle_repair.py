@@ -16,10 +16,13 @@ from trading.intervals import INTERVALS_SQL, ORIGIN_SQL
 
 WEEK = timedelta(days=7)
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-_SETTLES_WITHIN = (
-    "1 hour"  # A commit's trades are of the time at which its transaction began, which may have waited since.
-)
-_FIGURES = "open, high, low, close, volume, quote_volume, trades"
+_SETTLES_WITHIN = "1 hour"  # A trade is there for others some time after it was made.
+_FIGURES = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
+
+
+def _figures(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in _FIGURES)
+
 
 _LAST = "SELECT max(id), %s > now() - %s::interval FROM trades WHERE market_id = %s"
 _MINUTES = f"""
@@ -30,7 +33,7 @@ _MINUTES = f"""
 """  # noqa: S608  of our own constants
 # By the key of trades, one look for each: a join might read them all.
 _MADE = f"""
-    SELECT interval, open_time, (SELECT price FROM trades WHERE id = first_id) AS open, high, low,
+    SELECT interval::text, open_time, (SELECT price FROM trades WHERE id = first_id) AS open, high, low,
         (SELECT price FROM trades WHERE id = last_id) AS close, volume, quote_volume, trades
     FROM (
         SELECT i.name AS interval, date_bin(i.step, m.open_time, {ORIGIN_SQL}) AS open_time, min(first_id) AS first_id,
@@ -40,32 +43,30 @@ _MADE = f"""
     ) rolled
 """  # noqa: S608  of our own constants
 _KEPT = f"""
-    SELECT c.interval, c.open_time, {_FIGURES} FROM ({INTERVALS_SQL}) AS i (name, step) JOIN candles c
+    SELECT c.interval, c.open_time, {_figures("c")} FROM ({INTERVALS_SQL}) AS i (name, step) JOIN candles c
     ON c.market_id = %(market_id)s AND c.interval = i.name AND c.open_time >= %(low)s AND c.open_time < %(high)s
 """  # noqa: S608  of our own constants
 _COMPARE = f"""
     WITH candle_minutes AS MATERIALIZED ({_MINUTES.format(ids="")}), made AS MATERIALIZED ({_MADE}),
         kept AS MATERIALIZED ({_KEPT})
-    SELECT (SELECT count(*) FROM made), (SELECT sum(trades)::bigint FROM candle_minutes), interval, open_time,
-        kept.{_FIGURES.replace(" ", " kept.")}, made.{_FIGURES.replace(" ", " made.")}
-    FROM (SELECT) AS once LEFT JOIN (kept FULL JOIN made USING (interval, open_time))
-        ON (kept.{_FIGURES.replace(" ", " kept.")}) IS DISTINCT FROM (made.{_FIGURES.replace(" ", " made.")})
+    SELECT (SELECT sum(trades)::bigint FROM candle_minutes), (SELECT count(*) FROM made), interval, open_time,
+        {_figures("kept")}, {_figures("made")}
+    FROM (SELECT) AS once
+        LEFT JOIN (kept FULL JOIN made USING (interval, open_time)) ON ({_figures("kept")}) IS DISTINCT FROM ({_figures("made")})
     ORDER BY open_time, interval
 """  # noqa: S608  of our own constants
 _WRITE = f"""
-    WITH made AS MATERIALIZED ({_MADE}),
+    WITH made AS MATERIALIZED ({_MADE}), kept AS MATERIALIZED ({_KEPT}),
     gone AS (
-        DELETE FROM candles c USING ({INTERVALS_SQL}) AS i (name, step)
-        WHERE c.market_id = %(market_id)s AND c.interval = i.name AND c.open_time >= %(low)s AND c.open_time < %(high)s
-            AND NOT EXISTS (SELECT FROM made m WHERE m.interval = c.interval AND m.open_time = c.open_time)
+        DELETE FROM candles c USING (SELECT interval, open_time FROM kept EXCEPT SELECT interval, open_time FROM made) AS extra
+        WHERE c.market_id = %(market_id)s AND c.interval = extra.interval AND c.open_time = extra.open_time
         RETURNING c.open_time
     ),
     written AS (
-        INSERT INTO candles AS c (market_id, interval, open_time, {_FIGURES})
-        SELECT %(market_id)s, interval, open_time, {_FIGURES} FROM made ORDER BY open_time, interval
+        INSERT INTO candles AS c (market_id, interval, open_time, {", ".join(_FIGURES)})
+        SELECT %(market_id)s, differs.* FROM (TABLE made EXCEPT TABLE kept) AS differs ORDER BY open_time, interval
         ON CONFLICT (market_id, interval, open_time) DO UPDATE
-        SET ({_FIGURES}) = ROW (excluded.{_FIGURES.replace(" ", " excluded.")})
-        WHERE (c.{_FIGURES.replace(" ", " c.")}) IS DISTINCT FROM (excluded.{_FIGURES.replace(" ", " excluded.")})
+        SET ({", ".join(_FIGURES)}) = ROW ({_figures("excluded")})
         RETURNING c.xmax = 0 AS is_new
     )
     SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new), (SELECT count(*) FROM gone) FROM written
@@ -128,15 +129,14 @@ def compare_week(market_id: int, week: datetime) -> Compared:
     with connection.cursor() as cursor:
         cursor.execute(_COMPARE, {"market_id": market_id, "low": week, "high": week + WEEK})
         rows = cursor.fetchall()
-    figures = len(_FIGURES.split())
     differences = []
     for _, _, interval, open_time, *both in rows:
         if interval is not None:
-            kept, made = tuple(both[:figures]), tuple(both[figures:])
+            kept, made = tuple(both[: len(_FIGURES)]), tuple(both[len(_FIGURES) :])
             differences.append(
                 CandleDifference(interval, open_time, kept if kept[0] else None, made if made[0] else None)
             )
-    return Compared(rows[0][1] or 0, rows[0][0], differences)
+    return Compared(rows[0][0] or 0, rows[0][1], differences)
 
 
 def repair_week(market_id: int, week: datetime) -> Repaired:
@@ -145,7 +145,7 @@ def repair_week(market_id: int, week: datetime) -> Repaired:
     with transaction.atomic(), connection.cursor() as cursor:
         # Ids of a market's trades ascend from commit to commit, so what comes later has higher ones.
         cursor.execute(_LAST, [week + WEEK, _SETTLES_WITHIN, market_id])
-        last_id, may_grow, *_ = cursor.fetchone()
+        last_id, may_grow = cursor.fetchone()
         span["last_id"] = last_id or 0
         cursor.execute(f"CREATE TEMPORARY TABLE candle_minutes AS {_MINUTES.format(ids='AND id <= %(last_id)s')}", span)
         if may_grow:

@@ -85,8 +85,6 @@ def write_candles(trades: Sequence[TradeRow], executed_at: datetime) -> None:
         if market_id not in traded:
             traded[market_id] = _Traded(trade.rules, trade.price)
         traded[market_id].add(trade.price, trade.quantity)
-    if not traded:
-        return
     rows = [one.columns() for one in traded.values()]
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, [executed_at, *(list(column) for column in zip(*rows, strict=True))])

@@ -64,6 +64,8 @@ class Trade(models.Model):
             models.Index(name="trades_market_time", fields=["market", "executed_at"]),
             models.Index(name="trades_maker", fields=["maker_account", "id"]),
             models.Index(name="trades_taker", fields=["taker_account", "id"]),
+            models.Index(name="trades_maker_market", fields=["maker_account", "market", "id"]),
+            models.Index(name="trades_taker_market", fields=["taker_account", "market", "id"]),
         ]
         constraints = [
             models.CheckConstraint(

@@ -81,12 +81,18 @@ def read_auction(market_id: int) -> AuctionState:
     return AuctionState._make(MarketState.objects.values_list(*AuctionState._fields).get(market_id=market_id))
 
 
-def trades_of_market(market_id: int, *, before: int | None, limit: int) -> QuerySet[Trade]:
-    """Select a market's newest trades below an id. One query."""
-    trades = Trade.objects.filter(market_id=market_id)
-    if before is not None:
-        trades = trades.filter(id__lt=before)
-    return trades.order_by("-id")[:limit]
+# Both bounds name market and id, and so does the order: only the index of the two serves it. By market = … ORDER BY id PostgreSQL
+# may walk the key instead, past all trades of other markets, where a market's own come to an end.
+_TRADES = """
+    SELECT * FROM trades WHERE (market_id, id) < (%(market_id)s, %(before)s) AND (market_id, id) > (%(market_id)s, 0)
+    ORDER BY market_id DESC, id DESC LIMIT %(limit)s
+"""
+_BEYOND = 2**63 - 1
+
+
+def trades_of_market(market_id: int, *, before: int | None, limit: int) -> list[Trade]:
+    """Read a market's newest trades below an id. One query."""
+    return list(Trade.objects.raw(_TRADES, {"market_id": market_id, "before": before or _BEYOND, "limit": limit}))
 
 
 class Ticker(NamedTuple):
@@ -138,7 +144,8 @@ class Fill(NamedTuple):
     executed_at: datetime
 
 
-# Each half walks its own index, trades_maker or trades_taker, from the newest down, and stops at the limit.
+# Each half walks an index of its own from the newest down, and stops at the limit: trades_maker or trades_taker, with a market
+# trades_maker_market or trades_taker_market; of one order all trades are read. Bounds and order are as in _TRADES, for its reason.
 _FILLS = """
     SELECT fill.id, fill.market_id, fill.order_id, o.client_order_id, o.side, fill.liquidity, fill.price, fill.quantity,
         fill.fee, fill.executed_at
@@ -146,16 +153,28 @@ _FILLS = """
         (
             SELECT id, market_id, maker_order_id AS order_id, 'Maker' AS liquidity, price, quantity, maker_fee AS fee,
                 executed_at
-            FROM trades WHERE maker_account_id = %(account_id)s {maker}
-            ORDER BY id DESC LIMIT %(limit)s
+            FROM {maker}
         ) UNION ALL (
             SELECT id, market_id, taker_order_id, 'Taker', price, quantity, taker_fee, executed_at
-            FROM trades WHERE taker_account_id = %(account_id)s {taker}
-            ORDER BY id DESC LIMIT %(limit)s
+            FROM {taker}
         )
         ORDER BY id DESC LIMIT %(limit)s
     ) fill JOIN orders o ON o.id = fill.order_id
     ORDER BY fill.id DESC
+"""
+_OF_ACCOUNT = """
+    trades WHERE ({side}_account_id, id) < (%(account_id)s, %(before)s) AND ({side}_account_id, id) > (%(account_id)s, 0)
+    ORDER BY {side}_account_id DESC, id DESC LIMIT %(limit)s
+"""
+_OF_ACCOUNT_IN_MARKET = """
+    trades WHERE ({side}_account_id, market_id, id) < (%(account_id)s, %(market_id)s, %(before)s)
+    AND ({side}_account_id, market_id, id) > (%(account_id)s, %(market_id)s, 0)
+    ORDER BY {side}_account_id DESC, market_id DESC, id DESC LIMIT %(limit)s
+"""
+_OF_ORDER = """
+    (SELECT * FROM trades WHERE {side}_order_id = %(order_id)s OFFSET 0) of_order
+    WHERE {side}_account_id = %(account_id)s AND id < %(before)s AND (%(market_id)s::bigint IS NULL OR market_id = %(market_id)s)
+    ORDER BY id DESC LIMIT %(limit)s
 """
 
 
@@ -163,16 +182,15 @@ def fills_of(
     account_id: int, *, market_id: int | None = None, order_id: int | None = None, before: int | None = None, limit: int
 ) -> list[Fill]:
     """Read the account's newest fills below a trade's id. One query."""
-    filters = {"market_id": market_id, "order_id": order_id, "before": before}
-    conditions = {
-        "market_id": " AND market_id = %(market_id)s",
-        "order_id": " AND {side}_order_id = %(order_id)s",
-        "before": " AND id < %(before)s",
-    }
-    chosen = "".join(conditions[name] for name, value in filters.items() if value is not None)
-    statement = _FILLS.format(maker=chosen.format(side="maker"), taker=chosen.format(side="taker"))
+    if order_id is not None:
+        half = _OF_ORDER
+    else:
+        half = _OF_ACCOUNT if market_id is None else _OF_ACCOUNT_IN_MARKET
+    parameters = {
+        "account_id": account_id, "market_id": market_id, "order_id": order_id, "before": before or _BEYOND, "limit": limit,
+    }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"account_id": account_id, "limit": limit, **filters})
+        cursor.execute(_FILLS.format(maker=half.format(side="maker"), taker=half.format(side="taker")), parameters)
         return [Fill._make(row) for row in cursor.fetchall()]
 
 

@@ -7,11 +7,10 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.tests.builders import make_client, make_trader
-from orders.models import Market, Order
+from orders.models import Market
 from orders.tests.builders import make_market
 from trading.matching import Shard
 from trading.models import Prevention, Trade
-from trading.selectors import _FILLS
 from trading.tests.builders import make_candles
 
 pytestmark = pytest.mark.django_db
@@ -207,24 +206,6 @@ def test_fills_page_and_filter(maker, taker):
     assert len(read("fills?symbol=btc-usd", taker)["results"]) == 3
     assert taker.get("/api/v1/fills?symbol=XXX-USD").json()["code"] == "unknown_symbol"
     assert taker.get("/api/v1/fills?order_id=x").json()["code"] == "invalid_value"
-
-
-def test_fills_never_scan_the_trades(maker, taker):
-    place(maker, "Sell", "1", "100")
-    place(taker, "Buy", "1", "100")
-    match()
-    account_id = Order.objects.values_list("account_id", flat=True)[0]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO trades (market_id, sequence, ordinal, price, quantity, quote_amount, side, maker_order_id,"
-            " taker_order_id, maker_account_id, taker_account_id, maker_fee, taker_fee)"
-            " SELECT 0, n, 0, 1, 1, 1, 'Buy', n, n, 10000 + n % 500, 20000 + n % 500, 0, 0"
-            " FROM generate_series(1, 20000) n"
-        )
-        cursor.execute("ANALYZE trades")
-        cursor.execute(f"EXPLAIN {_FILLS.format(maker='', taker='')}", {"account_id": account_id, "limit": 101})
-        plan = "\n".join(line for [line] in cursor.fetchall())
-    assert "Seq Scan on trades" not in plan
 
 
 def test_filled_order_shows_its_average_price(maker, taker):

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.builders import make_trader
 from orders.tests.builders import make_market, place_order
-from trading import candle_repair
+from trading import candle_repair, settlement
 from trading.candle_repair import Repaired, compare_week, repair_week, weeks_of
 from trading.candles import CANDLES_MAX, read_candles, read_candles_since
 from trading.intervals import ORIGIN, STEPS, CandleInterval
@@ -30,7 +30,7 @@ MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def told(candle) -> str:
-    """Tell a candle as in "100 120 90 110 3 for 330 by 3"."""
+    """Tell a candle as in "100 120 90 110: 3 for 330 by 3"."""
     figures = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume)
     *prices, volume, quote = (f"{figure.normalize():f}" for figure in figures)
     return f"{' '.join(prices)}: {volume} for {quote} by {candle.trades}"
@@ -45,18 +45,34 @@ def trade(symbol: str, *deals: tuple[str, str]) -> None:
         place_order(taker, symbol=symbol, price=price, quantity=quantity)
 
 
-def test_commit_adds_its_trades_to_the_candles_of_each_interval():
+@pytest.fixture
+def last_of_week(monkeypatch) -> datetime:
+    """Let trades be made in the last microsecond of a week long ago, whenever their transaction began."""
+    time, next_trades = MONDAY + timedelta(days=7, microseconds=-1), settlement._next_trades
+    monkeypatch.setattr(settlement, "_next_trades", lambda count: (next_trades(count)[0], time))
+    return time
+
+
+def test_commit_adds_its_trades_to_the_candles_of_each_interval(last_of_week):
     market = make_market()
     trade("BTC/USD", ("100", "1"), ("120", "0.5"), ("90", "2"))
     match()
     trade("BTC/USD", ("95", "1"), ("110", "1"))
     match()
 
-    executed_at = Trade.objects.first().executed_at
     assert set(Candle.objects.values_list("market_id", "interval", "open_time")) == {
-        (market.id, str(interval), executed_at - (executed_at - ORIGIN) % step) for interval, step in STEPS.items()
+        (market.id, str(interval), last_of_week - (last_of_week - ORIGIN) % step) for interval, step in STEPS.items()
     }
     assert {told(candle) for candle in Candle.objects.all()} == {"100 120 90 110: 5.5 for 545 by 5"}
+
+
+def test_candles_are_of_the_time_of_their_trades_and_not_of_their_transaction(last_of_week):
+    make_market()
+    trade("BTC/USD", ("100", "1"), ("101", "1"))
+    match()
+    assert set(Trade.objects.values_list("executed_at", flat=True)) == {last_of_week}
+    assert {MONDAY, MONDAY + timedelta(days=7, minutes=-1)} < set(Candle.objects.values_list("open_time", flat=True))
+    assert kept_candles() == obvious_candles(Trade.objects.all())
 
 
 def test_commit_of_several_markets_writes_all_candles_by_one_statement():
@@ -301,7 +317,7 @@ def test_trades_that_come_while_a_week_is_worked_out_are_in_it(monkeypatch):
     Candle.objects.all().delete()
     # As if the later trades had come behind the first look, which ends with this one.
     first = Trade.objects.earliest("id").id
-    monkeypatch.setattr(candle_repair, "_LAST", f"SELECT {first}, %s > now() - %s::interval, %s::bigint")
+    monkeypatch.setattr(candle_repair, "_LAST", f"SELECT {first}, %s > now() - %s::interval WHERE %s > 0")
     (week,) = weeks_of(market.id)
     assert repair_week(market.id, week) == Repaired(len(right), 0, 0)
     assert kept_candles() == right
