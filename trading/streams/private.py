@@ -128,7 +128,8 @@ class PrivateStreams:
 
     def _deliver(self, account_id: int, after: int, told: list[StoredEvent]) -> None:
         stream = self._accounts.get(account_id)
-        if stream is None or not told:
+        # Whoever was to get these may have left meanwhile, and somebody else have begun elsewhere; for them it is read again.
+        if stream is None or stream.cursor != after or not told:
             return
         if told[0].sequence != after + 1:
             # The database was away for longer than events are kept; whoever connects again gets a snapshot.
