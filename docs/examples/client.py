@@ -103,9 +103,10 @@ class Exchange:
         """Place an order, once, whatever happens to the connection. Raises Refused, and OutcomeUnknown if the venue stays away."""
         order = {"client_order_id": uuid4().hex, **order}
         body = {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in order.items()}
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             with suppress(OutcomeUnknown):
                 return with_decimals((await self.request("place", order=body))["order"])
+            await asyncio.sleep(PAUSE_SECONDS_MIN * 2**attempt)
             with suppress(OutcomeUnknown, httpx.TransportError):
                 found = await self.get("/orders", client_order_id=order["client_order_id"])
                 if found["results"]:
@@ -115,9 +116,10 @@ class Exchange:
 
     async def cancel(self, order_id: int) -> Frame:
         """Ask for the end of an order, which the account's events will tell. Raises Refused `order_not_open` if it has ended."""
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             with suppress(OutcomeUnknown):
                 return with_decimals((await self.request("cancel", order_id=order_id))["order"])
+            await asyncio.sleep(PAUSE_SECONDS_MIN * 2**attempt)
         raise OutcomeUnknown(f"ask for order {order_id}")
 
     async def request(self, op: str, **content: Any) -> Frame:

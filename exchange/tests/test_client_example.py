@@ -5,6 +5,7 @@ How processes are found is exchange/tests/platform.py's.
 """
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -98,6 +99,26 @@ def test_events_come_once_and_in_order_over_cut_connections_and_a_killed_server(
     run(trade())
 
 
+def test_account_that_was_away_for_longer_than_its_events_are_kept_catches_up_over_rest(platform):
+    async def stay_away() -> None:
+        async with client(platform, ALICE, symbol=QUIET) as alice, client(platform, BOB, symbol=QUIET) as bob:
+            price, url = Decimal("2900.00"), alice._url
+            filled, canceled = [await alice.place(**limit("Buy", "0.5", price - n, QUIET)) for n in range(2)]
+            await alice.until(lambda: canceled["id"] in alice.account.orders)
+            alice._url = "ws://127.0.0.1:1"
+            cut_connection(platform, alice)
+            await bob.place(**limit("Sell", "0.5", price, QUIET))
+            await alice.http.delete(f"/orders/{canceled['id']}", params={"wait": 5000})
+            platform.query("DELETE FROM account_events WHERE true RETURNING 1")
+            alice._url = url
+            await alice.until(lambda: not is_open(alice.account.orders[filled["id"]]))
+            assert alice.account.orders[canceled["id"]]["status"] == "Canceled"
+            assert [fill["quantity"] for fill in fills_of(alice, filled)] == [Decimal("0.5")]
+            await account_is_the_venues(platform, alice)
+
+    run(stay_away())
+
+
 def test_book_that_is_not_the_venues_is_noticed_by_its_checksum_and_read_again(platform, caplog):
     async def tamper() -> None:
         async with client(platform) as exchange, rest(platform, BOB) as http:
@@ -170,6 +191,15 @@ def test_demonstrations_run(platform):
     assert (showing.communicate(timeout=20)[1], showing.returncode) == ("", 0)
 
 
+def test_frames_of_the_documentation_are_a_book():
+    lines = (PROJECT / "docs" / "STREAMS.md").read_text().splitlines()
+    book = OrderBook("ETH/BTC")
+    for line in lines:
+        if line.startswith('{"channel": "book:'):
+            book.apply(json.loads(line))
+    assert (book.is_synced, book.sequence, shown(book)["asks"]) == (True, 3, [("0.05001", "1.500")])
+
+
 # -- what the tests above do --------------------------------------------------------------------------
 
 
@@ -235,6 +265,7 @@ async def keep_trading(http: httpx.AsyncClient, stop: asyncio.Event) -> None:
         if stop.is_set():
             return
         await place_at_random(http, Random(n))
+        await asyncio.sleep(0.05)
 
 
 def record(account: Account) -> list[int]:
