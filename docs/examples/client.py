@@ -30,6 +30,7 @@ from state import Account, Frame, OrderBook, OutOfStep, is_open, with_decimals
 SOCKET = "ws://localhost:5173/ws/v1"
 PRIVATE = ["orders", "fills", "balances"]
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 30.0
+LASTING_SECONDS = 5.0
 ANSWER_SECONDS_MAX = 10.0
 ATTEMPTS = 5
 
@@ -157,7 +158,7 @@ class Exchange:
                 raise
             finally:
                 await self._hang_up()
-            if time.monotonic() - began > PAUSE_SECONDS_MAX:
+            if time.monotonic() - began > LASTING_SECONDS:
                 pause = PAUSE_SECONDS_MIN
             # Not at the same moment as all others that were connected to the server that has gone.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
