@@ -25,7 +25,7 @@ RUNS = 200
 PAGE = 100
 LONG_PAGE = 1000
 KEPT_WHOLE = {"trades", "candles", "transfers"}
-HEAD = ("", "rows", "p50 ms", "p99 ms", "p50 then", "p99 then", "ratio", "rows read", "indexes")
+HEAD = ("", "rows", "p50 ms", "p99 ms", f"p50 of {YARDSTICK:,}", "p99", "ratio", "rows read", "indexes")
 
 HOW_TO_READ = f"""
 How to read it: each read {RUNS} times by the exchange's own functions, on one connection, what is rendered for HTTP not counted;
