@@ -1,8 +1,8 @@
-"""`python -m bench [engine|service|history] [--quick] [--runs N] [--seconds S] [--against COMMIT] [--trades N] [--json FILE]`.
+"""`python -m bench [engine|service|history|fanout] [--quick] [--runs N] [--seconds S] [--against COMMIT] [--trades N] [--json FILE]`.
 
 The law: the exit code says whether all was right, never whether it was fast.
 
-What is measured is `engine`'s, `service`'s and `history`'s, which runs when it is asked for; here is the command line, the header and the file.
+What is measured is `engine`'s and `service`'s, and where it is asked for `history`'s and `fanout`'s; here is the command line, the header and the file.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import engine, history, machine, report, service
+from bench import engine, fanout, history, machine, report, service
 from bench.engine import EngineError
 from bench.load import LoadError
 from bench.pgbench import PgbenchError
@@ -32,6 +32,10 @@ def main() -> int:
     if options.part == "history":
         return history.run(options.trades)
     try:
+        if options.part == "fanout":
+            quick = (fanout.QUICK_SUBSCRIBERS, fanout.QUICK_SECONDS)
+            full = (fanout.SUBSCRIBERS, options.seconds or fanout.SECONDS)
+            return 1 if fanout.run(*(quick if options.quick else full)) else 0
         if options.part in ("engine", "both"):
             found["engine"] = engine.run(
                 runs=options.runs or service.FULL.runs, quick=options.quick, against=options.against
@@ -57,15 +61,16 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="bin/bench", description="Measure the engine and the service, or reads of a long history."
+        prog="bin/bench",
+        description="Measure the engine and the service, reads of a long history, or the fan-out of a stream.",
     )
-    parser.add_argument("part", nargs="?", choices=("engine", "service", "both", "history"), default="both")
+    parser.add_argument("part", nargs="?", choices=("engine", "service", "both", "history", "fanout"), default="both")
     parser.add_argument("--quick", action="store_true", help="see whether it all works; the figures mean little")
     parser.add_argument("--runs", type=int, help=f"how often each figure is taken (default {service.FULL.runs})")
     parser.add_argument(
         "--seconds",
         type=float,
-        help=f"how long each measurement of the service takes (default {service.FULL.seconds:g})",
+        help=f"how long each measurement of the service takes (default {service.FULL.seconds:g}), or the fan-out ({fanout.SECONDS:g})",
     )
     parser.add_argument("--against", metavar="COMMIT", help="measure the engine beside that commit's")
     parser.add_argument(

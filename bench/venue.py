@@ -53,6 +53,8 @@ class Venue:
     var: Path
     database: Any
     database_url: str
+    redis_url: str
+    frontend_port: int
     markets: dict[str, int]
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -122,10 +124,20 @@ def running_venue(folder: Path, *, traders: int) -> Iterator[Venue]:
     try:
         _wait_until_up(process, int(ports["API_PORT"]), output)
         markets = _furnish(environment, traders)
-        url = json.loads((var / "servers.json").read_text())["database_url"]
+        urls = json.loads((var / "servers.json").read_text())
+        url = urls["database_url"]
         database = psycopg2.connect(url, application_name="bench")
         database.autocommit = True
-        yield Venue(int(ports["API_PORT"]), process.pid, var, database, url, markets)
+        yield Venue(
+            int(ports["API_PORT"]),
+            process.pid,
+            var,
+            database,
+            url,
+            urls["redis_url"],
+            int(ports["FRONTEND_PORT"]),
+            markets,
+        )
     finally:
         if database is not None:
             database.close()

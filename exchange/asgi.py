@@ -11,5 +11,7 @@ pages = get_asgi_application()
 import exchange.connections  # noqa: E402  from here on, closed connections are let go of
 import exchange.workers  # noqa: E402, F401  a worker ends with its server
 from exchange.sockets import lifespan, route_socket  # noqa: E402  which need the applications to be loaded
+from trading.streams.depth import keep_copies  # noqa: E402
 
 application = ProtocolTypeRouter({"http": pages, "websocket": route_socket, "lifespan": lifespan})
+keep_copies()

@@ -14,6 +14,7 @@ embedded ones), LOG_LEVEL, DEMO=0 (no demo data). JWT_SECRET, RATE_LIMITS and al
 
 import http.client
 import os
+import resource
 import shlex
 import signal
 import socket
@@ -37,6 +38,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Marks every process of a run, so that those of a killed run can be told from all others.
 MARK = "EXCHANGE_RUN"
 LOOK_SECONDS = 0.5
+FILES_MAX = 65_536
 UP_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 40  # supervisor itself kills after 20
 LEFTOVER_SECONDS_MAX = 10
@@ -94,6 +96,7 @@ def main() -> int:
 def _run(stack: ExitStack, var: Path) -> int:
     stack.enter_context(sole_owner(var))
     _stop_marked(var)
+    _allow_many_sockets()
     level = _log_level()
     ports = _free_ports(_host())
     stack.callback(_say, "Stopped.")
@@ -128,6 +131,14 @@ def _run(stack: ExitStack, var: Path) -> int:
             _say(f"{name} has ended unexpectedly; starting it again.")
         time.sleep(LOOK_SECONDS)
     raise RunError(f"The supervisor ended unexpectedly; see {var}/log/supervisord.log.")
+
+
+def _allow_many_sockets() -> None:
+    """Let the processes have as many files open as they may: many systems begin with 1,024, and each socket is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _host() -> str:

@@ -185,6 +185,8 @@ WS_REQUESTS_WAITING_MAX = env.int(
     "WS_REQUESTS_WAITING_MAX", 200
 )  # a socket: orders and cancels that are not answered yet
 WS_FRAME_BYTES_MAX = DATA_UPLOAD_MAX_MEMORY_SIZE
+# A dead network says nothing, not even that it is dead. Who wants orders canceled then sends a ping now and then.
+WS_SILENT_SECONDS_MAX = env.float("WS_SILENT_SECONDS_MAX", 60.0)
 WS_SHUTDOWN_SECONDS = env.float("WS_SHUTDOWN_SECONDS", 3.0)  # from the notice to the end
 
 # --- Celery ----------------------------------------------------------------------------------------

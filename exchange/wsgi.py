@@ -9,3 +9,6 @@ application = get_wsgi_application()
 
 import exchange.connections  # noqa: E402  from here on, closed connections are let go of
 import exchange.workers  # noqa: E402, F401  a worker ends with its server
+from trading.streams.depth import keep_copies  # noqa: E402  which needs the applications to be loaded
+
+keep_copies()

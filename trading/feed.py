@@ -80,18 +80,22 @@ class Publisher:
         self._silent_until = 0.0
 
     def publish(self, settlement: Settlement) -> None:
-        """Tell of what has just been committed. Never raises RedisError."""
+        """Tell of what has just been committed. Never raises: the commit stands, whatever becomes of the news."""
+        try:
+            self._publish(settlement)
+        except RedisError as error:
+            self._silent_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
+            log.warning("feed_not_written", error=str(error))
+        except Exception:
+            log.exception("feed_failed")
+
+    def _publish(self, settlement: Settlement) -> None:
         if not settlement.batches:
             return
         # The changes are taken off the books in any case, for the next entry is not to have them.
         entry = msgspec.msgpack.encode(news_of(settlement))
-        if time.monotonic() < self._silent_until:
-            return
-        try:
+        if time.monotonic() >= self._silent_until:
             get_redis_connection().xadd(KEY, {FIELD: entry}, maxlen=LENGTH_MAX, approximate=True)
-        except RedisError as error:
-            self._silent_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
-            log.warning("feed_not_written", error=str(error))
 
 
 def news_of(settlement: Settlement) -> News:

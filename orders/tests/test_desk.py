@@ -296,7 +296,7 @@ def test_a_connection_killed_at_work_leaves_the_outcome_unknown_and_the_next_is_
         while not waiting_for_locks():
             time.sleep(0.001)
         behind = desk.submit_place(account.id, make_request(price="2"))
-        kill("wait_event_type = 'Lock'")
+        kill()
         assert [answer(future) for future in asked] == ["unavailable"] * 3
     assert isinstance(answer(behind), Placed)
     assert journal(account) == ["new 2"]
@@ -304,18 +304,18 @@ def test_a_connection_killed_at_work_leaves_the_outcome_unknown_and_the_next_is_
 
 def test_a_connection_killed_while_nothing_was_asked_costs_nobody_an_error(desk, account):
     assert isinstance(answer(desk.submit_place(account.id, make_request(price="1"))), Placed)
-    kill("query LIKE 'EXECUTE place_orders%%'")
+    kill()
 
     assert isinstance(answer(desk.submit_place(account.id, make_request(price="2"))), Placed)
 
 
-def kill(which: str) -> None:
-    """End the server's side of those other connections to this database, and see them gone."""
+def kill() -> None:
+    """End the server's side of the connection that places orders, and see it gone."""
     with closing(another_connection()) as own, own.cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND backend_type = 'client backend'"
-            f" AND pid NOT IN (pg_backend_pid(), %s) AND {which}",
+            " WHERE datname = current_database() AND backend_type = 'client backend' AND query LIKE 'EXECUTE place_orders%%'"
+            " AND pid NOT IN (pg_backend_pid(), %s)",
             [connection.connection.info.backend_pid],
         )
         assert cursor.fetchone() == (1,)

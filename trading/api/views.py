@@ -35,6 +35,7 @@ from trading.api.rendering import (
 )
 from trading.candles import read_candles
 from trading.intervals import CandleInterval
+from trading.streams.depth import read_depth
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
@@ -62,7 +63,7 @@ class BookView(APIView):
         reader = BodyReader(request.query_params.dict())
         depth = reader.optional("depth", _read_limit) or LIMIT_DEFAULT
         reader.raise_faults()
-        return Response(render_book(selectors.read_book(rules.market_id, depth), rules))
+        return Response(render_book(read_depth(rules, depth), rules))
 
 
 class AuctionView(APIView):

@@ -6,6 +6,7 @@ overloaded sends fewer and larger deltas instead of falling behind.
 """
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -32,6 +33,7 @@ class Hub:
         self.quotes = Quotes()
         self.private = PrivateStreams()
         self._loop = asyncio.get_running_loop()
+        self._ending = False
         self._markets: dict[int, MarketStream] = {}
         self._dirty: dict[MarketStream, None] = {}
         self._flush_handle: asyncio.Handle | None = None
@@ -41,6 +43,7 @@ class Hub:
         self._tasks = [asyncio.ensure_future(self.quotes.run()), asyncio.ensure_future(self._look())]
 
     async def stop(self) -> None:
+        self._ending = True
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -56,11 +59,15 @@ class Hub:
         return stream
 
     def _hear(self, updates: list[Update]) -> None:
-        """Hand over what the follower, in its thread, has read."""
+        """Hand over what the follower, in its thread, has read, and wait until it is taken, so that nothing piles up."""
+        taken = threading.Event()
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._take, updates)
+            self._loop.call_soon_threadsafe(self._take, updates, taken)
+            while not taken.wait(LOOK_SECONDS) and not self._ending:
+                pass
 
-    def _take(self, updates: Iterable[Update]) -> None:
+    def _take(self, updates: Iterable[Update], taken: threading.Event) -> None:
+        taken.set()
         for update in updates:
             if isinstance(update, AccountsNews):
                 self.private.note(update.sequences)

@@ -27,6 +27,7 @@ CHANNELS = ("orders", "fills", "balances")
 EVENTS_A_READ = 200
 ORDERS_A_FRAME_MAX = 1000
 RETRY_SECONDS = 0.5
+EVENTS_LOST = 4009
 
 
 class Subscription:
@@ -123,16 +124,16 @@ class PrivateStreams:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for account_id, told in found.items():
-                await self._deliver(account_id, cursors[account_id], told)
+                self._deliver(account_id, cursors[account_id], told)
 
-    async def _deliver(self, account_id: int, after: int, told: list[StoredEvent]) -> None:
+    def _deliver(self, account_id: int, after: int, told: list[StoredEvent]) -> None:
         stream = self._accounts.get(account_id)
         if stream is None or not told:
             return
         if told[0].sequence != after + 1:
-            # This process was away for longer than events are kept.
-            for subscription in [*stream.subscriptions]:
-                await self._send_snapshot(subscription)
+            # The database was away for longer than events are kept; whoever connects again gets a snapshot.
+            for subscription in stream.subscriptions:
+                subscription.outbox.close(EVENTS_LOST, "events were missed that are kept no longer; connect again")
         stream.cursor = told[-1].sequence
         for event in told:
             written = _frame(event)

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 RECHECK_SECONDS = 60.0
 NOT_VALID = 4001
+SILENT = 4010
 
 
 class Connected(Protocol):
@@ -34,6 +35,8 @@ class Connected(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...
+
+    def is_silent(self) -> bool: ...
 
     async def abandon(self) -> None: ...
 
@@ -87,6 +90,8 @@ class Process:
             for socket in [*self._sockets]:
                 if socket.outbox.is_stalled(asyncio.get_running_loop().time()):
                     socket.outbox.close(SLOW_READER, "slow reader: nothing was taken for seconds")
+                if socket.is_silent():
+                    socket.outbox.close(SILENT, "nothing was heard for long from a socket that cancels on disconnect")
                 if socket.outbox.closed:
                     await socket.abandon()
 

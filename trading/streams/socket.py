@@ -6,6 +6,7 @@ once a minute it is seen whether the user and the key are still good.
 What is streamed is the hub's, what orders become orders/desk.py's.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, cast
@@ -65,6 +66,7 @@ class Socket(AsyncConsumer):
         self._waiting = 0
         self._refusals = 0
         self._pace = limits.Pace()
+        self._heard_at = time.monotonic()
         await super().__call__(scope, receive, send)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -100,6 +102,7 @@ class Socket(AsyncConsumer):
     async def _receive(self, message: dict[str, Any]) -> None:
         if self._outbox.closed:
             return
+        self._heard_at = time.monotonic()
         raw = message.get("text") or message.get("bytes") or b""
         raw = raw.encode() if isinstance(raw, str) else raw
         if len(raw) > settings.WS_FRAME_BYTES_MAX:
@@ -338,7 +341,13 @@ class Socket(AsyncConsumer):
         elif not enabled and self._lease is not None:
             lease, self._lease = self._lease, None
             await self._process.entry.release_lease(lease)
-        self._answer("cancel_on_disconnect", request_id, enabled=enabled)
+        self._answer(
+            "cancel_on_disconnect", request_id, enabled=enabled, silent_seconds_max=settings.WS_SILENT_SECONDS_MAX
+        )
+
+    def is_silent(self) -> bool:
+        """Tell whether a socket whose end is to cancel orders has said nothing for long: its network may be gone."""
+        return self._lease is not None and time.monotonic() - self._heard_at > settings.WS_SILENT_SECONDS_MAX
 
     def _lease_lost(self) -> None:
         self._lease = None

@@ -20,7 +20,7 @@ from orders.tests.builders import make_market, place_order
 from trading import announcements
 from trading.settlement import Settlement
 from trading.tests.builders import match
-from trading.tests.streams import Follower, check_streams
+from trading.tests.followers import Follower, check_streams
 from trading.tests.tampering import tamper
 from trading.tests.venue import Venue
 

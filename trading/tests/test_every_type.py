@@ -10,7 +10,7 @@ import pytest
 from orders.models import Order
 from trading.models import Trade
 from trading.tests.builders import check_books_and_ledger
-from trading.tests.streams import check_streams
+from trading.tests.followers import check_streams
 from trading.tests.tampering import differences
 from trading.tests.venue import Venue
 

@@ -22,7 +22,7 @@ from orders.tests.builders import make_market, place_order
 from trading.matching import Shard
 from trading.settlement import Settlement
 from trading.tests.builders import check_books_and_ledger, match, trades
-from trading.tests.streams import check_streams
+from trading.tests.followers import check_streams
 from trading.tests.tampering import differences
 
 pytestmark = pytest.mark.django_db(transaction=True)

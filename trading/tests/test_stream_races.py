@@ -18,7 +18,7 @@ from orders.intake import place_many
 from orders.tests.builders import make_market, make_request
 from trading.matching import Shard
 from trading.tests.builders import check_books_and_ledger, match
-from trading.tests.streams import check_streams
+from trading.tests.followers import check_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
