@@ -213,6 +213,10 @@ class TransferKind(models.TextChoices):
     CORRECTION = "correction"
 
 
+RARE_TRANSFERS = ~Q(kind__in=[TransferKind.TRADE.value, TransferKind.FEE.value])
+"""All but those of trades."""
+
+
 class Transfer(models.Model):
     """An amount of an asset that left the debit account for the credit account.
 
@@ -238,6 +242,9 @@ class Transfer(models.Model):
         indexes = [
             models.Index(name="transfers_debit", fields=["debit_account", "id"]),
             models.Index(name="transfers_credit", fields=["credit_account", "id"]),
+            # What is rare among them, such as deposits, would else be looked for in all that an account has traded.
+            models.Index(name="transfers_debit_rare", fields=["debit_account", "id"], condition=RARE_TRANSFERS),
+            models.Index(name="transfers_credit_rare", fields=["credit_account", "id"], condition=RARE_TRANSFERS),
         ]
         constraints = [
             models.CheckConstraint(name="transfers_amount_positive", condition=Q(amount__gt=0)),
