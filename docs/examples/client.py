@@ -55,7 +55,10 @@ class Login(httpx.Auth):
     requires_response_body = True
 
     def __init__(self, email: str, password: str, api: str = API) -> None:
-        self._sign_in = httpx.Request("POST", f"{api}/auth/token", json={"email": email, "password": password})
+        # What is not built by an httpx client has no timeout of itself.
+        patience = {"timeout": httpx.Timeout(ANSWER_SECONDS_MAX).as_dict()}
+        login = {"email": email, "password": password}
+        self._sign_in = httpx.Request("POST", f"{api}/auth/token", json=login, extensions=patience)
         self._token = ""
 
     async def socket_proof(self, http: httpx.AsyncClient) -> dict[str, str]:
