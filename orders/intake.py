@@ -22,7 +22,7 @@ from orders.rules import (
     check_order,
     current_rules,
     expiry_of,
-    forget_rules,
+    refresh_rules,
     rules_of_market,
     rules_of_symbol,
 )
@@ -68,7 +68,7 @@ def place_many(requests: Sequence[tuple[int, NewOrder]], positions: Sequence[int
         todo = _submit(candidates, outcomes)
         if not todo:
             break
-        forget_rules()
+        refresh_rules()
     for n in todo:
         outcomes[n] = DomainError("unavailable", "The market's rules kept changing; try again.")
     for n, first in same_as.items():

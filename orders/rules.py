@@ -96,12 +96,17 @@ def current_rules(rules: MarketRules) -> MarketRules:
     """Return a market's rules as they are now: the same copy where nothing has changed."""
     if Market.objects.filter(id=rules.market_id, rules_version=rules.version).exists():
         return rules
-    forget_rules()
-    return rules_of_market(rules.market_id)
+    return _remember(Market.objects.select_related("base", "quote").get(id=rules.market_id))
+
+
+def refresh_rules() -> None:
+    """Read every cached copy anew. None is dropped meanwhile: an event loop that asks for one must not read the database."""
+    for market in Market.objects.select_related("base", "quote").filter(id__in=list(_by_id)):
+        _remember(market)
 
 
 def forget_rules() -> None:
-    """Drop every cached copy; the next use reads the database."""
+    """Drop every cached copy, as between two tests; the next use reads the database."""
     _by_symbol.clear()
     _by_id.clear()
 

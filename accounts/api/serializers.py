@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.errors import STATUS_OF_CODE
 from accounts.models import ALLOWED_IPS_MAX, AccountStatus, ApiKeyKind, Scope, TransferKind
+from accounts.registration import PASSWORD_LENGTH_MAX
 
 
 class FieldErrorSerializer(serializers.Serializer):
@@ -29,8 +30,8 @@ class ProblemSerializer(serializers.Serializer):
 
 
 class RegistrationRequestSerializer(serializers.Serializer):
-    email = serializers.EmailField()
-    password = serializers.CharField()
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(min_length=8, max_length=PASSWORD_LENGTH_MAX)
 
 
 class RegistrationSerializer(serializers.Serializer):
@@ -40,9 +41,9 @@ class RegistrationSerializer(serializers.Serializer):
 
 
 class TokenRequestSerializer(serializers.Serializer):
-    email = serializers.EmailField()
-    password = serializers.CharField()
-    otp = serializers.CharField(required=False, allow_null=True, help_text="Must be absent or null.")
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+    otp = serializers.ChoiceField([], required=False, allow_null=True, help_text="Must be absent or null.")
 
 
 class TokensSerializer(serializers.Serializer):
@@ -51,7 +52,7 @@ class TokensSerializer(serializers.Serializer):
 
 
 class RefreshRequestSerializer(serializers.Serializer):
-    refresh = serializers.CharField()
+    refresh = serializers.CharField(min_length=1, max_length=4096)
 
 
 class ApiKeyRequestSerializer(serializers.Serializer):

@@ -30,6 +30,7 @@ from state import Account, Frame, OrderBook, OutOfStep, is_open, with_decimals
 SOCKET = "ws://localhost:5173/ws/v1"
 PRIVATE = ["orders", "fills", "balances"]
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 30.0
+LASTING_SECONDS = 5.0
 ANSWER_SECONDS_MAX = 10.0
 ATTEMPTS = 5
 
@@ -54,7 +55,10 @@ class Login(httpx.Auth):
     requires_response_body = True
 
     def __init__(self, email: str, password: str, api: str = API) -> None:
-        self._sign_in = httpx.Request("POST", f"{api}/auth/token", json={"email": email, "password": password})
+        # What is not built by an httpx client has no timeout of itself.
+        patience = {"timeout": httpx.Timeout(ANSWER_SECONDS_MAX).as_dict()}
+        login = {"email": email, "password": password}
+        self._sign_in = httpx.Request("POST", f"{api}/auth/token", json=login, extensions=patience)
         self._token = ""
 
     async def socket_proof(self, http: httpx.AsyncClient) -> dict[str, str]:
@@ -62,12 +66,14 @@ class Login(httpx.Auth):
         return {"token": self._token}
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        answer = yield request
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            self._token = read_answer((yield self._sign_in))["access"]
+        if self._token:
             request.headers["Authorization"] = f"Bearer {self._token}"
-            yield request
+            answer = yield request
+            if answer.status_code != httpx.codes.UNAUTHORIZED:
+                return
+        self._token = read_answer((yield self._sign_in))["access"]
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
 
 
 class Exchange:
@@ -101,9 +107,10 @@ class Exchange:
         """Place an order, once, whatever happens to the connection. Raises Refused, and OutcomeUnknown if the venue stays away."""
         order = {"client_order_id": uuid4().hex, **order}
         body = {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in order.items()}
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             with suppress(OutcomeUnknown):
                 return with_decimals((await self.request("place", order=body))["order"])
+            await asyncio.sleep(PAUSE_SECONDS_MIN * 2**attempt)
             with suppress(OutcomeUnknown, httpx.TransportError):
                 found = await self.get("/orders", client_order_id=order["client_order_id"])
                 if found["results"]:
@@ -113,23 +120,24 @@ class Exchange:
 
     async def cancel(self, order_id: int) -> Frame:
         """Ask for the end of an order, which the account's events will tell. Raises Refused `order_not_open` if it has ended."""
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             with suppress(OutcomeUnknown):
                 return with_decimals((await self.request("cancel", order_id=order_id))["order"])
+            await asyncio.sleep(PAUSE_SECONDS_MIN * 2**attempt)
         raise OutcomeUnknown(f"ask for order {order_id}")
 
     async def request(self, op: str, **content: Any) -> Frame:
         """Ask over the socket, and return the answer. Raises Refused or OutcomeUnknown."""
-        number = next(self._ids)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        number, answer = next(self._ids), asyncio.get_running_loop().create_future()
         try:
             await self.until(lambda: self._takes_requests)
+            self._answers[number] = answer
             await self._send({"op": op, "id": number, **content})
             return await asyncio.wait_for(answer, ANSWER_SECONDS_MAX)
         except (TimeoutError, ConnectionClosed) as error:
             raise OutcomeUnknown(f"no answer to {op}") from error
         finally:
-            del self._answers[number]
+            self._answers.pop(number, None)
 
     async def get(self, path: str, **query: Any) -> Any:
         """Ask over REST what can be asked at any time."""
@@ -153,7 +161,7 @@ class Exchange:
                 raise
             finally:
                 await self._hang_up()
-            if time.monotonic() - began > PAUSE_SECONDS_MAX:
+            if time.monotonic() - began > LASTING_SECONDS:
                 pause = PAUSE_SECONDS_MIN
             # Not at the same moment as all others that were connected to the server that has gone.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -189,19 +197,26 @@ class Exchange:
     # -- what the venue says -----------------------------------------------------------------------
 
     async def _take(self, frame: Frame) -> None:
+        op = frame.get("op")
+        answer = self._answers.get(frame.get("id", 0))
         if frame.get("channel", "").startswith("book:"):
             await self._take_book(self.books[frame["channel"].removeprefix("book:").replace("-", "/")], frame)
         elif "account_sequence" in frame:
             await self._take_own(frame)
-        elif frame["op"] == "server_shutdown":
+        elif op == "authenticated":
+            self._takes_requests = True
+        elif op == "server_shutdown":
             # Books and events go on until it closes; what is asked from now on waits for the next connection.
             self._takes_requests = False
-        elif frame["op"] == "authenticated":
-            self._takes_requests = True
-        elif frame["op"] == "error":
-            self._take_error(frame)
-        elif frame.get("id") in self._answers:
-            self._answers[frame["id"]].set_result(frame)
+        elif op == "error":
+            is_unknown = frame["code"] in ("internal_error", "unavailable")
+            error = OutcomeUnknown(frame["detail"]) if is_unknown else Refused(frame)
+            if answer is None and frame.get("id") in ("auth", "private", "books"):
+                raise error
+            if answer is not None and not answer.done():
+                answer.set_exception(error)
+        elif answer is not None and not answer.done():
+            answer.set_result(frame)
 
     async def _take_book(self, book: OrderBook, frame: Frame) -> None:
         try:
@@ -213,28 +228,27 @@ class Exchange:
             await self._send({"op": "subscribe", "id": "books", "channels": [_channel(book.symbol)]})
 
     async def _take_own(self, frame: Frame) -> None:
-        is_first = self.account.sequence is None
-        if not self.account.apply(frame):
-            return
-        # A snapshot instead of what came after: it does not tell which orders have ended meanwhile, and which fills there were.
+        before = self.account.sequence
+        try:
+            if self.account.apply(frame):
+                await self._catch_up(is_first=before is None)
+        except Exception:
+            self.account.sequence = before  # what was not caught up with is resumed from again
+            raise
+
+    async def _catch_up(self, *, is_first: bool) -> None:
+        """Ask what a snapshot does not tell: what became of orders that have ended meanwhile, and which fills there were."""
         for order_id in self.account.missing:
             self.account.orders[order_id] = with_decimals(await self.get(f"/orders/{order_id}"))
-        page: Frame = {"next_cursor": ""}
-        while page["next_cursor"] is not None:
-            page = await self.get("/fills", **({"cursor": page["next_cursor"]} if page["next_cursor"] else {}))
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self.get("/fills", **cursor)
             fills = {raw["trade_id"]: with_decimals(raw) for raw in page["results"]}
-            if is_first or fills.keys() & self.account.fills.keys():
-                page["next_cursor"] = None
+            is_known = is_first or not fills.keys().isdisjoint(self.account.fills)
             self.account.fills.update(fills)
-
-    def _take_error(self, frame: Frame) -> None:
-        is_unknown = frame["code"] in ("internal_error", "unavailable")
-        error = OutcomeUnknown(frame["detail"]) if is_unknown else Refused(frame)
-        answer = self._answers.get(frame.get("id", 0))
-        if answer is not None and not answer.done():
-            answer.set_exception(error)
-        elif frame.get("id") in ("auth", "private", "books"):
-            raise error
+            if is_known or page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
 
 
 @asynccontextmanager

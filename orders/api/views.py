@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
 from accounts.api.problems import problem_body, request_id_of
-from accounts.api.schema import problems, query
+from accounts.api.schema import between, problems, query
 from accounts.bodies import BodyReader, integer_reader, term_reader, text_reader
 from accounts.errors import DomainError
 from accounts.times import render_time
@@ -36,7 +36,9 @@ _read_side = term_reader(Side)
 _read_one_status = term_reader(OrderStatus)
 _STATUS_GROUPS = {"open": OPEN_STATUSES, "closed": CLOSED_STATUSES, "all": None}
 
-WAIT = query("wait", f"Answer once the engine has taken it, or after so many ms (0-{changes.WAIT_MAX_MS}).", schema=int)
+WAIT = query(
+    "wait", "Answer once the engine has taken it, or after so many ms.", schema=between(0, changes.WAIT_MAX_MS)
+)
 
 
 class TimeView(APIView):

@@ -843,6 +843,21 @@ def test_batch_reads_current_rules_once_however_many_orders_break_them(monkeypat
     assert Order.objects.count() == Command.objects.count() == 1
 
 
+@pytest.mark.parametrize("price", ["5.00", "5.001"])
+def test_rules_that_have_changed_take_away_no_market_that_this_process_knows(price, django_assert_num_queries):
+    changed, other = make_market(), make_market("ETH/USD", tick_size="0.01")
+    account = make_trader(funds={"USD": "1000"})
+    for market in (changed, other):
+        rules.rules_of_market(market.id)
+    Market.objects.update(min_quantity=Decimal("0.5"))
+
+    intake.place(account.id, [make_request(price=price)])
+
+    with django_assert_num_queries(0):
+        assert rules.rules_of_market(changed.id).min_quantity == Decimal("0.5")
+        assert rules.rules_of_market(other.id).market_id == other.id
+
+
 @pytest.mark.django_db(transaction=True)
 def test_place_in_the_journal_that_is_taken_fails_the_batch_and_leaves_nothing():
     make_market()

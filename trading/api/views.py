@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
-from accounts.api.schema import problems, query
+from accounts.api.schema import ID, TIME, between, problems, query
 from accounts.bodies import BodyReader, integer_reader, read_id, text_reader
 from accounts.times import read_time, render_time
 from orders.api.symbols import SYMBOL_PARAMETER
@@ -39,6 +39,7 @@ from trading.streams.depth import read_depth
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
+LIMIT = between(1, LIMIT_MAX, default=LIMIT_DEFAULT)
 _read_limit = integer_reader(1, LIMIT_MAX)
 _read_symbol = text_reader(40)
 
@@ -54,7 +55,7 @@ class BookView(APIView):
         tags=["markets"],
         parameters=[
             SYMBOL_PARAMETER,
-            query("depth", f"Levels a side: 1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
+            query("depth", "Levels a side.", schema=LIMIT),
         ],
         responses={200: serializers.BookSerializer, **problems(400, 404, 503)},
     )
@@ -94,8 +95,8 @@ class TradesView(APIView):
         tags=["markets"],
         parameters=[
             SYMBOL_PARAMETER,
-            query("limit", f"1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
-            query("before", "Only trades with a lower id.", schema=int),
+            query("limit", "How many at most.", schema=LIMIT),
+            query("before", "Only trades with a lower id.", schema=ID),
         ],
         responses={200: serializers.TradesSerializer, **problems(400, 404, 503)},
     )
@@ -120,10 +121,16 @@ class CandlesView(APIView):
         tags=["markets"],
         parameters=[
             SYMBOL_PARAMETER,
-            query("interval", f"One of {', '.join(CandleInterval)}; default {CandleInterval.MINUTE}."),
-            query("start", "From the first that opens at this time or later. Without it: the last so many."),
-            query("end", "Up to the last that opens at this time or before; default now, with the running one."),
-            query("limit", f"1 to {LIMIT_MAX}, default {LIMIT_DEFAULT}.", schema=int),
+            query("interval", f"Default {CandleInterval.MINUTE}.", enum=[str(interval) for interval in CandleInterval]),
+            query(
+                "start", "From the first that opens at this time or later. Without it: the last so many.", schema=TIME
+            ),
+            query(
+                "end",
+                "Up to the last that opens at this time or before; default now, with the running one.",
+                schema=TIME,
+            ),
+            query("limit", "How many at most.", schema=LIMIT),
         ],
         responses={200: serializers.CandlesSerializer, **problems(400, 404, 503)},
     )
@@ -181,7 +188,7 @@ class FillsView(ListView):
     @extend_schema(
         operation_id="list_fills",
         tags=["orders"],
-        parameters=[query("symbol", "Only this market."), query("order_id", "Only this order.", schema=int)],
+        parameters=[query("symbol", "Only this market."), query("order_id", "Only this order.", schema=ID)],
         responses={200: serializers.FillSerializer(many=True), **problems(400, 401, 403, 404, 503)},
     )
     def get(self, request: Request) -> Response:

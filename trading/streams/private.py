@@ -6,8 +6,8 @@ came after, as long as it is kept, or else a snapshot: what the account has open
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.db import Error as DatabaseDriverError
@@ -22,6 +22,9 @@ from trading.streams.asking import ask
 from trading.streams.outbox import Frame, Outbox, frame, text_frame
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
 
 CHANNELS = ("orders", "fills", "balances")
 EVENTS_A_READ = 200
@@ -69,12 +72,12 @@ class PrivateStreams:
         self.leave(subscription)
         subscription.channels.update(channels)
         account_id = subscription.account_id
-        if resume_from is None or not await ask(_is_kept, account_id, resume_from):
+        if resume_from is None or not await _ask(_is_kept, account_id, resume_from):
             await self._send_snapshot(subscription)
         else:
             subscription.after = resume_from
         while (stream := self._accounts.get(account_id)) is not None and subscription.after < stream.cursor:
-            found = (await ask(events.read_after, {account_id: subscription.after}, EVENTS_A_READ))[account_id]
+            found = (await _ask(events.read_after, {account_id: subscription.after}, EVENTS_A_READ))[account_id]
             if not found or found[0].sequence != subscription.after + 1:
                 await self._send_snapshot(subscription)
             for event in found:
@@ -130,6 +133,10 @@ class PrivateStreams:
         stream = self._accounts.get(account_id)
         if stream is None or not told:
             return
+        if stream.cursor != after:
+            # It is another than it was when this was asked for.
+            self._behind.add(account_id)
+            return
         if told[0].sequence != after + 1:
             # The database was away for longer than events are kept; whoever connects again gets a snapshot.
             for subscription in stream.subscriptions:
@@ -143,11 +150,20 @@ class PrivateStreams:
             self._behind.add(account_id)
 
     async def _send_snapshot(self, subscription: Subscription) -> None:
-        snapshot = await ask(read_account_snapshot, subscription.account_id)
-        subscription.after = snapshot.account_sequence
-        for content in _write_snapshot(snapshot):
-            subscription.outbox.push(frame(content))
+        subscription.after, parts = await _ask(_read_snapshot, subscription.account_id)
+        for part in parts:
+            subscription.outbox.push(part)
             await subscription.outbox.drained()
+
+
+async def _ask(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """Ask the database until it answers: a subscription is not to end because it was away."""
+    while True:
+        try:
+            return await ask(function, *args, **kwargs)
+        except DatabaseDriverError as error:
+            log.warning("account_not_read", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 def _is_kept(account_id: int, after: int) -> bool:
@@ -160,6 +176,12 @@ def _is_kept(account_id: int, after: int) -> bool:
 def _frame(event: StoredEvent) -> Frame:
     head = f'{{"channel":"{event.channel}","account_sequence":{event.sequence},"{event.channel}":'
     return text_frame(f"{head}{event.payload}}}".encode())
+
+
+def _read_snapshot(account_id: int) -> tuple[int, list[Frame]]:
+    """Read a snapshot, and write it; returns its sequence too. It may be long, and of markets that are not known here yet."""
+    snapshot = read_account_snapshot(account_id)
+    return snapshot.account_sequence, [frame(content) for content in _write_snapshot(snapshot)]
 
 
 def _write_snapshot(snapshot: AccountSnapshot) -> Iterable[dict[str, Any]]:
