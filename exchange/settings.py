@@ -192,6 +192,7 @@ WS_FRAME_BYTES_MAX = DATA_UPLOAD_MAX_MEMORY_SIZE
 # A dead network says nothing, not even that it is dead. Who wants orders canceled then sends a ping now and then.
 WS_SILENT_SECONDS_MAX = env.float("WS_SILENT_SECONDS_MAX", 60.0)
 WS_SHUTDOWN_SECONDS = env.float("WS_SHUTDOWN_SECONDS", 3.0)  # from the notice to the end
+WS_TAKING_SECONDS_MAX = env.float("WS_TAKING_SECONDS_MAX", 30.0)  # to take what was sent, or be cut by the system
 
 # --- Celery ----------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

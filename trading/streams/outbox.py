@@ -1,7 +1,8 @@
 """Send to one socket, without ever waiting for it.
 
 The law: a frame is encoded once and shared by all sockets that get it; what waits for one socket is bounded, in frames and bytes.
-A socket that does not keep up is dropped with a reason, and what waited for it is forgotten; nobody else notices.
+A socket that does not keep up is dropped with a reason, and what waited for it is forgotten; nobody else notices. One that does not
+even take the reason is cut, by the system (exchange/sockets.py).
 """
 
 import asyncio
@@ -10,6 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
+
+log = structlog.get_logger(__name__)
 
 FRAMES_MAX = 1000
 BYTES_MAX = 8 * 1024 * 1024
@@ -40,10 +44,12 @@ def text_frame(encoded: bytes) -> Frame:
 class Outbox:
     """What waits to be sent to one socket. `closed` once it has been dropped or has gone."""
 
-    __slots__ = ("_bytes", "_closing", "_frames", "_send", "_sending_since", "_task", "_waiter", "closed")
+    __slots__ = ("_bytes", "_closing", "_frames", "_send", "_sending_since", "_stop", "_task", "_waiter", "closed")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, stop: Callable[[], None]) -> None:
+        """`stop` is called when the socket is dropped: nothing is to listen to it any more."""
         self._send = send
+        self._stop = stop
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -74,22 +80,28 @@ class Outbox:
         self._frames.clear()
         self._bytes = 0
         self._closing = {"type": "websocket.close", "code": code, "reason": reason[:120]}
+        self._stop()
         self._wake()
 
     def is_stalled(self, now: float) -> bool:
         """Tell whether the socket has not taken a frame for long."""
         return self._sending_since is not None and now - self._sending_since > STALL_SECONDS
 
-    def discard(self) -> None:
-        """Forget everything: the socket has gone, or takes nothing more."""
+    async def end(self) -> None:
+        """Send what is being sent, and the reason why the socket is dropped, if it is; then nothing more.
+
+        That takes as long as the system lets the other side take it. What is broken off instead leaves the web server with a
+        connection that it never closes.
+        """
         self.closed = True
         self._frames.clear()
+        self._wake()
         if self._task is not None:
-            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def drained(self) -> None:
-        """Wait until all has been sent, the reason of its end too."""
-        while self._task is not None and not self._task.done() and (self._frames or self._sending_since or self.closed):
+        """Wait until all has been sent, or the socket is dropped."""
+        while not self.closed and (self._frames or self._sending_since is not None):
             await asyncio.sleep(0.01)
 
     def _wake(self) -> None:
@@ -99,6 +111,14 @@ class Outbox:
             waiter.set_result(None)
 
     async def _write(self) -> None:
+        try:
+            await self._write_on()
+        except Exception as error:  # noqa: BLE001  whatever the web server says of a socket that has gone; it is heard of elsewhere
+            log.debug("socket_has_gone", error=str(error))
+            self.closed = True
+            self._frames.clear()
+
+    async def _write_on(self) -> None:
         loop = asyncio.get_running_loop()
         frames = self._frames
         while True:
@@ -110,6 +130,7 @@ class Outbox:
             self._sending_since = None
             if self._closing is not None:
                 await self._send(self._closing)
+            if self.closed:
                 return
             self._waiter = loop.create_future()
             await self._waiter

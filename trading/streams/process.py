@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 RECHECK_SECONDS = 60.0
+CLOSE_SECONDS = 1.0
+"""At the end, sockets get so long to take their close, and their orders to be canceled; leases do that otherwise."""
 NOT_VALID = 4001
 SILENT = 4010
 
@@ -37,8 +39,6 @@ class Connected(Protocol):
     def outbox(self) -> Outbox: ...
 
     def is_silent(self) -> bool: ...
-
-    async def abandon(self) -> None: ...
 
 
 class Process:
@@ -75,7 +75,9 @@ class Process:
             await asyncio.sleep(0.05)
         for socket in [*self._sockets]:
             socket.outbox.close(GOING_AWAY, "the server shuts down; connect again")
-        await asyncio.sleep(0.1 if self._sockets else 0)
+        deadline += CLOSE_SECONDS
+        while self._sockets and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -92,8 +94,6 @@ class Process:
                     socket.outbox.close(SLOW_READER, "slow reader: nothing was taken for seconds")
                 if socket.is_silent():
                     socket.outbox.close(SILENT, "nothing was heard for long from a socket that cancels on disconnect")
-                if socket.outbox.closed:
-                    await socket.abandon()
 
     async def _recheck(self) -> None:
         while True:

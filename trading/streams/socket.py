@@ -6,6 +6,7 @@ once a minute it is seen whether the user and the key are still good.
 What is streamed is the hub's, what orders become orders/desk.py's.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -13,7 +14,6 @@ from typing import Any, cast
 
 import structlog
 from channels.consumer import AsyncConsumer
-from channels.exceptions import StopConsumer
 from django.conf import settings
 from django.db import Error as DatabaseDriverError
 
@@ -32,6 +32,7 @@ from orders.rules import rules_of_market, rules_of_symbol
 from trading.streams import limits
 from trading.streams.asking import ask
 from trading.streams.channels import CANDLES, TICKER, Channel, PrivateChannel, PublicChannel, read_channels
+from trading.streams.inbox import Inbox
 from trading.streams.outbox import Outbox, frame
 from trading.streams.private import Subscription
 from trading.streams.process import Process, process
@@ -42,7 +43,7 @@ POLICY = 1008
 TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 REFUSALS_MAX = 100
-"""A socket that goes on sending too fast is dropped after so many refusals."""
+"""A socket that goes on sending too fast is dropped after so many refusals more than it had served."""
 
 _read_op = text_reader(32)
 _read_sequence = integer_reader(0, 2**63 - 1)
@@ -59,49 +60,47 @@ class Socket(AsyncConsumer):
     _outbox: Outbox
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a connection from its first message to its end, however it ends."""
+        self.scope = scope
         self._channels: dict[str, PublicChannel] = {}
         self._trader: Trader | None = None
         self._subscription: Subscription | None = None
         self._lease: int | None = None
         self._waiting = 0
+        self._none_waiting = asyncio.Event()
+        self._none_waiting.set()
         self._refusals = 0
         self._pace = limits.Pace()
         self._heard_at = time.monotonic()
-        await super().__call__(scope, receive, send)
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Handle an ASGI message. Channels would look at this thread's database connections first; there are none."""
-        await {
-            "websocket.connect": self._connect,
-            "websocket.receive": self._receive,
-            "websocket.disconnect": self._disconnect,
-        }[message["type"]](message)
-
-    async def _connect(self, message: dict[str, Any]) -> None:
         self._process = process()
-        self._outbox = Outbox(self.base_send)
-        await self.base_send({"type": "websocket.accept"})
+        inbox = Inbox(receive)
+        self._outbox = Outbox(send, inbox.stop)
+        await inbox.hear()
+        await send({"type": "websocket.accept"})
         self._outbox.start()
         if not self._process.join(self):
             self._outbox.close(TRY_AGAIN_LATER, f"{settings.WS_CONNECTIONS_MAX} sockets are connected; try again later")
+        try:
+            while (message := await inbox.hear()) is not None:
+                await self._receive(message)
+        finally:
+            try:
+                await self._abandon()
+            finally:
+                await self._outbox.end()
+                self._process.leave(self)
 
-    async def _disconnect(self, message: dict[str, Any]) -> None:
-        self._outbox.discard()
-        self._process.leave(self)
-        await self.abandon()
-        raise StopConsumer
-
-    async def abandon(self) -> None:
+    async def _abandon(self) -> None:
         """End all that was done for the socket: it has gone, or takes nothing more."""
         self._unsubscribe([*self._channels.values()])
         self._leave_private()
         lease, self._lease = self._lease, None
         if lease is not None:
+            # What it has asked for last is to end too.
+            await self._none_waiting.wait()
             await self._process.entry.fire_lease(lease)
 
     async def _receive(self, message: dict[str, Any]) -> None:
-        if self._outbox.closed:
-            return
         self._heard_at = time.monotonic()
         raw = message.get("text") or message.get("bytes") or b""
         raw = raw.encode() if isinstance(raw, str) else raw
@@ -109,11 +108,12 @@ class Socket(AsyncConsumer):
             self._outbox.close(TOO_BIG, f"a frame may have {settings.WS_FRAME_BYTES_MAX} bytes")
             return
         request_id = None
+        in_time = self._is_in_time()
         try:
-            if not self._pace.take():
-                raise self._too_fast()
             reader = BodyReader(decode_json(raw))
             request_id = _read_request_id(reader)
+            if not in_time:
+                raise limits.too_fast()
             op = reader.required("op", _read_op)
             reader.raise_faults()
             operation = OPERATIONS.get(op)
@@ -122,7 +122,7 @@ class Socket(AsyncConsumer):
                 reader.raise_faults()
             await cast("Operation", operation)(self, reader, request_id)
         except DomainError as error:
-            self._refuse(request_id, error)
+            self._refuse(request_id, error if in_time else limits.too_fast())
         except DatabaseDriverError as error:
             log.warning("database unavailable", error=str(error))
             self._refuse(request_id, DomainError("unavailable", "The service cannot be reached right now."))
@@ -140,13 +140,14 @@ class Socket(AsyncConsumer):
         problem = problem_body(error, "")
         self._answer("error", request_id, **{name: problem[name] for name in ("code", "detail", "errors")})
 
-    def _too_fast(self) -> DomainError:
-        self._refusals += 1
+    def _is_in_time(self) -> bool:
+        """Count a message; tells whether it may be served. A socket of which far more is refused than served is dropped."""
+        in_time = self._pace.take()
+        self._refusals = max(0, self._refusals - 1) if in_time else self._refusals + 1
         if self._refusals > REFUSALS_MAX:
-            self._outbox.close(
-                POLICY, f"more than {settings.WS_MESSAGES_PER_SECOND} messages a second, again and again"
-            )
-        return limits.too_fast()
+            most = settings.WS_MESSAGES_PER_SECOND
+            self._outbox.close(POLICY, f"more than {most} messages a second, again and again")
+        return in_time
 
     def _answer_later(
         self, request_id: Any, submit: Callable[[], "Future[Any]"], answer: Callable[[Any], None]
@@ -156,9 +157,12 @@ class Socket(AsyncConsumer):
             raise limits.too_many_waiting()
         future = submit()
         self._waiting += 1
+        self._none_waiting.clear()
 
         def done(future: "Future[Any]") -> None:
             self._waiting -= 1
+            if not self._waiting:
+                self._none_waiting.set()
             try:
                 answer(future.result())
             except DomainError as error:
@@ -214,7 +218,8 @@ class Socket(AsyncConsumer):
         public = [channel for channel in channels if isinstance(channel, PublicChannel)]
         if own:
             self._caller(Scope.READ)
-        count = len(self._channels.keys() | {channel.name for channel in public}) + len(own)
+        owned = set() if self._subscription is None else self._subscription.channels
+        count = len(self._channels.keys() | owned | {channel.name for channel in channels})
         if count > settings.WS_SUBSCRIPTIONS_MAX:
             raise limits.too_many_channels(count)
         self._answer("subscribed", request_id, channels=[channel.name for channel in channels])

@@ -65,7 +65,7 @@ def test_who_resumes_while_events_are_read_for_somebody_who_has_left_misses_none
 def subscription(account_id: int) -> Subscription:
     async def send(_message: dict[str, Any]) -> None: ...
 
-    return Subscription(account_id, Outbox(send))
+    return Subscription(account_id, Outbox(send, lambda: None))
 
 
 def tell(account_id: int, count: int) -> int:
