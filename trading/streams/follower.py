@@ -9,7 +9,7 @@ What is done with it is depth.py's and the hub's.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -108,11 +108,13 @@ class Follower(threading.Thread):
         for _, entries in streams or ():
             updates: list[Update] = []
             for entry_id, fields in entries:
-                news = msgspec.msgpack.decode(fields[FIELD], type=News)
+                self._position = entry_id
+                news = _read_entry(fields)
+                if news is None:
+                    continue
                 updates += (market for market in news.markets if self._continues(market))
                 if news.accounts:
                     updates.append(AccountsNews(news.accounts))
-                self._position = entry_id
             self._deliver(updates)
 
     def _continues(self, market: MarketNews) -> bool:
@@ -150,6 +152,15 @@ class Follower(threading.Thread):
                 self._behind[market_id] = self._known.pop(market_id)
                 # Redis may have been emptied, and its clock set back.
                 self._position = None
+
+
+def _read_entry(fields: Mapping[bytes, bytes]) -> News | None:
+    """Read an entry. One that cannot be read is as one that is missing: its markets have a gap."""
+    try:
+        return msgspec.msgpack.decode(fields[FIELD], type=News)
+    except (KeyError, msgspec.MsgspecError) as error:
+        log.warning("feed_entry_not_read", error=repr(error))
+        return None
 
 
 def _last_entry() -> bytes | str:
