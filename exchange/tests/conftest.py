@@ -1,0 +1,26 @@
+"""One running exchange for all tests of its sockets.
+
+The law: it is started with the first test that wants it, and its limits are small, so that they are soon reached.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from exchange.tests import sockets
+from exchange.tests.platform import Platform, health, running_platform, wait_for
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    limits = {
+        "WS_MESSAGES_PER_SECOND": str(sockets.MESSAGES_PER_SECOND),
+        "WS_SUBSCRIPTIONS_MAX": str(sockets.SUBSCRIPTIONS_MAX),
+        "WS_CONNECTIONS_MAX": str(sockets.CONNECTIONS_MAX),
+        "WS_REQUESTS_WAITING_MAX": str(sockets.REQUESTS_WAITING_MAX),
+        "WS_TAKING_SECONDS_MAX": str(sockets.TAKING_SECONDS_MAX),
+        "WS_SHUTDOWN_SECONDS": str(sockets.SHUTDOWN_SECONDS),
+    }
+    with running_platform(tmp_path_factory.mktemp("sockets") / "var", DEMO="1", **limits) as platform:
+        wait_for(lambda: health(platform.ports) == "ok", "all is well")
+        yield platform
