@@ -24,6 +24,7 @@ KEPT_HOURS = 2
 """An hour is promised."""
 
 PRUNED_A_STATEMENT = 5_000
+READ_BYTES_MAX = 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -54,9 +55,12 @@ _READ = """
     SELECT u.account_id, e.sequence, e.channel, e.payload
     FROM unnest(%s::bigint[], %s::bigint[]) AS u (account_id, sequence)
     CROSS JOIN LATERAL (
-        SELECT sequence, channel, payload FROM account_events
+        SELECT sequence, channel, payload,
+            sum(octet_length(payload)) OVER (ORDER BY sequence) - octet_length(payload) AS before
+        FROM account_events
         WHERE account_id = u.account_id AND sequence > u.sequence ORDER BY sequence LIMIT %s
     ) e
+    WHERE e.before < %s
     ORDER BY u.account_id, e.sequence
 """
 _LAST = """
@@ -148,16 +152,17 @@ def _insert(notes: Iterable[Note], sequence_of: dict[int, int]) -> None:
     copy_into("account_events", "account_id, sequence, channel, payload", rows)
 
 
-def read_after(cursors: Mapping[int, int], limit: int) -> dict[int, list[StoredEvent]]:
-    """Read what accounts were told after a sequence of theirs, by account id, at most so many events each. One statement.
+def read_after(cursors: Mapping[int, int], limit: int, bytes_max: int = READ_BYTES_MAX) -> dict[int, list[StoredEvent]]:
+    """Read what accounts were told after a sequence of theirs, by account id. One statement.
 
-    Where an account's first one does not follow its cursor, what came between is kept no longer (first_kept).
+    At most so many events each, and so many bytes of them: the one that passes that is the last. Where an account's first does
+    not follow its cursor, what came between is kept no longer (first_kept).
     """
     found: dict[int, list[StoredEvent]] = {account_id: [] for account_id in cursors}
     if not cursors:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(_READ, [list(cursors), list(cursors.values()), limit])
+        cursor.execute(_READ, [list(cursors), list(cursors.values()), limit, bytes_max])
         for account_id, *event in cursor.fetchall():
             found[account_id].append(StoredEvent(*event))
     return found

@@ -183,12 +183,15 @@ SPECTACULAR_SETTINGS = {
 
 # --- sockets ---------------------------------------------------------------------------------------
 WS_CONNECTIONS_MAX = env.int("WS_CONNECTIONS_MAX", 10_000)  # a process
+# Behind a proxy all addresses are the proxy's, unless TRUSTED_PROXIES says which one to believe.
+WS_CONNECTIONS_PER_ADDRESS = env.int("WS_CONNECTIONS_PER_ADDRESS", 1000)
 WS_MESSAGES_PER_SECOND = env.int("WS_MESSAGES_PER_SECOND", 100)  # a socket, and twice as many at once
 WS_SUBSCRIPTIONS_MAX = env.int("WS_SUBSCRIPTIONS_MAX", 200)  # a socket
 WS_REQUESTS_WAITING_MAX = env.int(
     "WS_REQUESTS_WAITING_MAX", 200
 )  # a socket: orders and cancels that are not answered yet
 WS_FRAME_BYTES_MAX = DATA_UPLOAD_MAX_MEMORY_SIZE
+WS_FRAME_BYTES_BEFORE_AUTH = 16 * 1024
 # A dead network says nothing, not even that it is dead. Who wants orders canceled then sends a ping now and then.
 WS_SILENT_SECONDS_MAX = env.float("WS_SILENT_SECONDS_MAX", 60.0)
 WS_SHUTDOWN_SECONDS = env.float("WS_SHUTDOWN_SECONDS", 3.0)  # from the notice to the end

@@ -1,6 +1,6 @@
 """Ask the database from the event loop, in a few threads.
 
-The law: no statement runs in the loop's own thread. Each thread keeps its connection, and begins with a fresh one where the server has
+The law: no statement runs in the loop's own thread, and nothing that takes long keeps back what does not. Each thread keeps its connection, and begins with a fresh one where the server has
 closed it, or the last statement failed on it.
 """
 
@@ -17,12 +17,26 @@ from accounts.connections import drop_closed
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
 
-THREADS = 4
-_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
+_quick = ThreadPoolExecutor(4, thread_name_prefix="streams")
+_slow = ThreadPoolExecutor(1, thread_name_prefix="streams-slow")
 
 
 async def ask(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
     """Run a function that asks the database, and return what it returns, or raise what it raises."""
+    return await _run(_quick, function, *args, **kwargs)
+
+
+async def ask_much(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """Run a function that may take long, as `ask` does, one at a time."""
+    return await _run(_slow, function, *args, **kwargs)
+
+
+async def _run(
+    threads: ThreadPoolExecutor,
+    function: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
 
     def run() -> Result:
         drop_closed()
@@ -32,4 +46,4 @@ async def ask(function: Callable[Arguments, Result], *args: Arguments.args, **kw
             connection.close()
             raise
 
-    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+    return await asyncio.get_running_loop().run_in_executor(threads, run)

@@ -31,11 +31,14 @@ class Copies:
     def read(self, rules: MarketRules, depth: int, sequence: int) -> BookSnapshot | None:
         """Return the best levels as of a sequence or later; None where the copy has not come as far, and is soon to."""
         with self._changed:
+            if self._follower is not None and not self._follower.is_alive():
+                self._books.clear()
             book = self._books.get(rules.market_id)
             if book is None:
                 self._follow(rules.market_id)
                 return None
-            if not self._changed.wait_for(lambda: book.sequence >= sequence, WAIT_SECONDS):
+            wait = WAIT_SECONDS if self._follower is not None and self._follower.is_reading else 0.0
+            if not self._changed.wait_for(lambda: book.sequence >= sequence, wait):
                 return None
             return BookSnapshot(book.sequence, _best(book.bids, rules, depth), _best(book.asks, rules, depth))
 
@@ -68,8 +71,10 @@ def keep_copies() -> None:
 def read_depth(rules: MarketRules, depth: int) -> BookSnapshot:
     """Read a market's best levels, as of its last commit or a later one."""
     if _copies is not None:
-        found = _copies.read(rules, depth, _last_sequence(rules.market_id))
-        if found is not None:
+        sequence = _last_sequence(rules.market_id)
+        found = _copies.read(rules, depth, sequence)
+        # A copy is ahead of what was read before it, but not of what is read after: else the database is an older one by now.
+        if found is not None and (found.sequence == sequence or found.sequence <= _last_sequence(rules.market_id)):
             return found
     return read_book(rules.market_id, depth)
 

@@ -66,6 +66,9 @@ class Follower(threading.Thread):
         self._known: dict[int, int] = {}
         self._behind: dict[int, int] = {}
         self._seen: dict[int, int] = {}
+        self._known_then: dict[int, int] = {}
+        self._doubted: set[int] = set()
+        self.is_reading = False
         self._position: bytes | str | None = None
         self._looked_at = 0.0
         self._stopping = threading.Event()
@@ -73,6 +76,10 @@ class Follower(threading.Thread):
     def watch(self, market_id: int) -> None:
         """Follow a market from now on; its reset comes soon."""
         self._wanted.add(market_id)
+
+    def doubt(self, market_id: int) -> None:
+        """Give up a market's chain: what was delivered of it could not be taken. Another reset comes."""
+        self._doubted.add(market_id)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -90,6 +97,7 @@ class Follower(threading.Thread):
         try:
             step()
         except RedisError as error:
+            self.is_reading = False
             log.warning("feed_not_read", error=str(error))
             self._stopping.wait(RETRY_SECONDS)
         except DatabaseDriverError as error:
@@ -98,6 +106,8 @@ class Follower(threading.Thread):
             self._stopping.wait(RETRY_SECONDS)
         except Exception:
             log.exception("follower_failed")
+            # Of what was to be delivered, nobody knows how much was.
+            self._doubted.update(self._known)
             connection.close()
             self._stopping.wait(RETRY_SECONDS)
 
@@ -105,6 +115,7 @@ class Follower(threading.Thread):
         if self._position is None:
             self._position = _last_entry()
         streams = get_redis_connection().xread({KEY: self._position}, count=READ_ENTRIES_MAX, block=READ_BLOCK_MS)
+        self.is_reading = True
         for _, entries in streams or ():
             updates: list[Update] = []
             for entry_id, fields in entries:
@@ -130,6 +141,10 @@ class Follower(threading.Thread):
 
     def _read_database(self) -> None:
         """Read the markets of which nothing is known, or no more; and once a second, see whether the feed leaves something out."""
+        while self._doubted:
+            market_id = self._doubted.pop()
+            if market_id in self._known:
+                self._behind[market_id] = self._known.pop(market_id)
         for market_id in [*self._wanted]:
             if market_id not in self._known:
                 after = self._behind.get(market_id)
@@ -144,12 +159,16 @@ class Follower(threading.Thread):
             self._look(self._known)
 
     def _look(self, known: Iterable[int]) -> None:
-        """Give up the chain of each market that stands where it stood a second ago, though the database had gone on by then."""
+        """Give up the chain of each market that stands where it stood a second ago, though the database had gone on by then.
+
+        So too where the database has less than was known a second ago: it is an older one, which was put in the place of the other.
+        """
         states = MarketState.objects.filter(market_id__in=list(known)).values_list("market_id", "last_sequence")
         for market_id, sequence in states:
             seen, self._seen[market_id] = self._seen.get(market_id, 0), sequence
-            if self._known[market_id] < seen:
-                self._behind[market_id] = self._known.pop(market_id)
+            then, self._known_then[market_id] = self._known_then.get(market_id, 0), self._known[market_id]
+            if self._known[market_id] < seen or sequence < then:
+                self._doubted.add(market_id)
                 # Redis may have been emptied, and its clock set back.
                 self._position = None
 

@@ -17,6 +17,7 @@ from orders.rules import MarketRules
 from trading.feed import MarketNews
 from trading.streams.follower import AccountsNews, Follower, MarketReset, Update
 from trading.streams.markets import MarketStream
+from trading.streams.outbox import Outbox
 from trading.streams.private import PrivateStreams
 from trading.streams.quotes import Quotes
 
@@ -50,13 +51,17 @@ class Hub:
                 await task
         await self._loop.run_in_executor(None, self._follower.stop)
 
-    def market(self, rules: MarketRules) -> MarketStream:
-        """Return a market's stream; it is followed from its first use on."""
+    def subscribe(self, rules: MarketRules, kind: str, outbox: Outbox) -> None:
+        """Add a subscriber of a market's book, trades or call; a market is followed from its first use on."""
         stream = self._markets.get(rules.market_id)
         if stream is None:
             stream = self._markets[rules.market_id] = MarketStream(rules)
             self._follower.watch(rules.market_id)
-        return stream
+        stream.subscribe(kind, outbox)
+        self._flush_soon(stream)
+
+    def unsubscribe(self, rules: MarketRules, kind: str, outbox: Outbox) -> None:
+        self._markets[rules.market_id].unsubscribe(kind, outbox)
 
     def _hear(self, updates: list[Update]) -> None:
         """Hand over what the follower, in its thread, has read, and wait until it is taken, so that nothing piles up."""
@@ -73,28 +78,33 @@ class Hub:
                 self.private.note(update.sequences)
             else:
                 self._take_market(update)
-        if self._dirty and self._flush_handle is None:
-            wait = max(0.0, self._flush_not_before - self._loop.time())
-            self._flush_handle = self._loop.call_later(wait, self._flush)
 
     def _take_market(self, update: MarketReset | MarketNews) -> None:
         stream = self._markets[update.market_id]
-        if isinstance(update, MarketReset):
-            if not stream.reset(update):
-                return
-            traded = True
-        else:
-            stream.apply(update)
-            traded = bool(update.trades)
-        self._dirty[stream] = None
+        try:
+            traded = stream.reset(update) if isinstance(update, MarketReset) else stream.apply(update)
+        except Exception:
+            log.exception("market_not_taken", market=stream.rules.symbol)
+            stream.doubt()
+            self._follower.doubt(update.market_id)
+            return
+        self._flush_soon(stream)
         self.quotes.note(update.market_id, traded=traded)
+
+    def _flush_soon(self, stream: MarketStream) -> None:
+        self._dirty[stream] = None
+        if self._flush_handle is None:
+            wait = max(0.0, self._flush_not_before - self._loop.time())
+            self._flush_handle = self._loop.call_later(wait, self._flush)
 
     def _flush(self) -> None:
         self._flush_handle = None
         began = self._loop.time()
-        for stream in self._dirty:
-            stream.flush()
-        self._dirty.clear()
+        dirty, self._dirty = self._dirty, {}
+        for stream in dirty:
+            again_at = stream.flush(began)
+            if again_at is not None:
+                self._loop.call_at(again_at, self._flush_soon, stream)
         # The sockets' writers have been woken by now, and run before this does.
         self._loop.call_soon(self._flushed, began)
 
@@ -110,3 +120,5 @@ class Hub:
                 await self.private.look()
             except DatabaseDriverError as error:
                 log.warning("accounts_not_looked_at", error=str(error))
+            except Exception:
+                log.exception("accounts_not_looked_at")

@@ -2,12 +2,13 @@
 
 The law: what is delivered is what accounts/events.py has stored, in its order, each event once a subscription; the feed only says
 that there is something new, and each second the database is asked whether the feed has left that out. Who resumes gets what
-came after, as long as it is kept, or else a snapshot: what the account has open and owns, and where that stands.
+came after, as long as it is kept, or else a snapshot: what the account has open and owns, and where that stands. Nobody is dropped for
+having been told much: who cannot take it at once gets it from the store as fast as the socket takes it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import structlog
 from django.db import Error as DatabaseDriverError
@@ -18,31 +19,31 @@ from accounts.rendering import render_balance
 from orders.api.rendering import render_order
 from orders.rules import rules_of_market
 from orders.selectors import AccountSnapshot, read_account_snapshot
-from trading.streams.asking import ask
+from trading.streams.asking import ask, ask_much
 from trading.streams.outbox import Frame, Outbox, frame, text_frame
 
 log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
-Arguments = ParamSpec("Arguments")
-
 CHANNELS = ("orders", "fills", "balances")
 EVENTS_A_READ = 200
+ACCOUNTS_A_READ = 50
 ORDERS_A_FRAME_MAX = 1000
 RETRY_SECONDS = 0.5
 EVENTS_LOST = 4009
+LOST = "events were missed that are kept no longer; connect again"
 
 
 class Subscription:
     """One socket's share: the channels it wants, and the last account sequence that it has, or was passed over for it."""
 
-    __slots__ = ("account_id", "after", "channels", "outbox")
+    __slots__ = ("account_id", "after", "catching_up", "channels", "outbox")
 
     def __init__(self, account_id: int, outbox: Outbox) -> None:
         self.account_id = account_id
         self.outbox = outbox
         self.channels: set[str] = set()
         self.after = 0
+        self.catching_up: asyncio.Task[None] | None = None
 
     def deliver(self, event: StoredEvent, frame: Frame) -> None:
         if event.sequence > self.after:
@@ -52,6 +53,8 @@ class Subscription:
 
 
 class _AccountStream:
+    """An account that is read on for some subscriptions; up to `cursor` it has been."""
+
     __slots__ = ("cursor", "subscriptions")
 
     def __init__(self, cursor: int) -> None:
@@ -67,30 +70,19 @@ class PrivateStreams:
         self._behind: set[int] = set()
         self._reader: asyncio.Task[None] | None = None
 
-    async def subscribe(self, subscription: Subscription, channels: Iterable[str], resume_from: int | None) -> None:
+    async def subscribe(self, subscription: Subscription, resume_from: int | None) -> None:
         """Send what came after a sequence, or a snapshot, and from then on what comes."""
         self.leave(subscription)
-        subscription.channels.update(channels)
-        account_id = subscription.account_id
-        if resume_from is None or not await _ask(_is_kept, account_id, resume_from):
+        if resume_from is None or not await ask(_is_kept, subscription.account_id, resume_from):
             await self._send_snapshot(subscription)
         else:
             subscription.after = resume_from
-        while (stream := self._accounts.get(account_id)) is not None and subscription.after < stream.cursor:
-            found = (await _ask(events.read_after, {account_id: subscription.after}, EVENTS_A_READ))[account_id]
-            if not found or found[0].sequence != subscription.after + 1:
-                await self._send_snapshot(subscription)
-            for event in found:
-                subscription.deliver(event, _frame(event))
-            await subscription.outbox.drained()
-        if subscription.outbox.closed:
-            return
-        if stream is None:
-            stream = self._accounts[account_id] = _AccountStream(subscription.after)
-            self._read_on({account_id})
-        stream.subscriptions.add(subscription)
+        await self._catch_up(subscription)
 
     def leave(self, subscription: Subscription) -> None:
+        if subscription.catching_up is not None:
+            subscription.catching_up.cancel()
+            subscription.catching_up = None
         stream = self._accounts.get(subscription.account_id)
         if stream is not None:
             stream.subscriptions.discard(subscription)
@@ -107,8 +99,17 @@ class PrivateStreams:
 
     async def look(self) -> None:
         """Ask the database what the feed may have left out."""
-        if self._accounts:
-            self.note(await ask(events.last_sequences, list(self._accounts)))
+        if not self._accounts:
+            return
+        cursors = {account_id: stream.cursor for account_id, stream in self._accounts.items()}
+        last = await ask(events.last_sequences, list(cursors))
+        for account_id, cursor in cursors.items():
+            if last[account_id] < cursor:
+                # The database is an older one than it was: what was told since is not so any more.
+                self._lose(account_id)
+        self.note(last)
+
+    # -- those who take what comes -----------------------------------------------------------------
 
     def _read_on(self, account_ids: Iterable[int]) -> None:
         self._behind.update(account_ids)
@@ -117,13 +118,13 @@ class PrivateStreams:
 
     async def _read(self) -> None:
         while self._behind:
-            behind, self._behind = self._behind, set()
-            cursors = {one: self._accounts[one].cursor for one in behind if one in self._accounts}
+            some = [self._behind.pop() for _ in range(min(ACCOUNTS_A_READ, len(self._behind)))]
+            cursors = {one: self._accounts[one].cursor for one in some if one in self._accounts}
             try:
                 found = await ask(events.read_after, cursors, EVENTS_A_READ)
             except DatabaseDriverError as error:
                 log.warning("account_events_not_read", error=str(error))
-                self._behind |= behind
+                self._behind.update(some)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for account_id, told in found.items():
@@ -134,36 +135,67 @@ class PrivateStreams:
         if stream is None or not told:
             return
         if stream.cursor != after:
-            # It is another than it was when this was asked for.
+            # Those it was read for have left meanwhile, and others have come, who begin elsewhere.
             self._behind.add(account_id)
             return
         if told[0].sequence != after + 1:
-            # The database was away for longer than events are kept; whoever connects again gets a snapshot.
-            for subscription in stream.subscriptions:
-                subscription.outbox.close(EVENTS_LOST, "events were missed that are kept no longer; connect again")
+            self._lose(account_id)
+            return
         stream.cursor = told[-1].sequence
-        for event in told:
-            written = _frame(event)
-            for subscription in stream.subscriptions:
+        frames = [_frame(event) for event in told]
+        for subscription in [*stream.subscriptions]:
+            for event, written in zip(told, frames, strict=True):
+                if not subscription.outbox.has_room:
+                    stream.subscriptions.discard(subscription)
+                    subscription.catching_up = asyncio.ensure_future(self._catch_up(subscription))
+                    break
                 subscription.deliver(event, written)
-        if len(told) == EVENTS_A_READ:
+        if _may_be_more(told):
             self._behind.add(account_id)
 
+    def _lose(self, account_id: int) -> None:
+        """Drop all who follow an account of which something is missing; who connects again gets a snapshot."""
+        for subscription in self._accounts.pop(account_id).subscriptions:
+            subscription.outbox.close(EVENTS_LOST, LOST)
+
+    # -- those who are behind ----------------------------------------------------------------------
+
+    async def _catch_up(self, subscription: Subscription) -> None:
+        """Deliver what a subscription lacks, as fast as its socket takes it, until it has all that the others have."""
+        while not subscription.outbox.closed:
+            await subscription.outbox.room()
+            stream = self._accounts.get(subscription.account_id)
+            if stream is None:
+                stream = self._accounts[subscription.account_id] = _AccountStream(subscription.after)
+                self._read_on({subscription.account_id})
+            if subscription.after >= stream.cursor:
+                stream.subscriptions.add(subscription)
+                return
+            try:
+                await self._deliver_stored(subscription)
+            except DatabaseDriverError as error:
+                log.warning("account_events_not_read", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _deliver_stored(self, subscription: Subscription) -> None:
+        cursor = {subscription.account_id: subscription.after}
+        told = (await ask(events.read_after, cursor, EVENTS_A_READ))[subscription.account_id]
+        if not told or told[0].sequence != subscription.after + 1:
+            subscription.outbox.close(EVENTS_LOST, LOST)
+        for event in told:
+            await subscription.outbox.room()
+            subscription.deliver(event, _frame(event))
+
     async def _send_snapshot(self, subscription: Subscription) -> None:
-        subscription.after, parts = await _ask(_read_snapshot, subscription.account_id)
-        for part in parts:
-            subscription.outbox.push(part)
-            await subscription.outbox.drained()
+        sequence, frames = await ask_much(_snapshot_frames, subscription.account_id)
+        subscription.after = sequence
+        for written in frames:
+            await subscription.outbox.room()
+            subscription.outbox.push(written)
 
 
-async def _ask(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Ask the database until it answers: a subscription is not to end because it was away."""
-    while True:
-        try:
-            return await ask(function, *args, **kwargs)
-        except DatabaseDriverError as error:
-            log.warning("account_not_read", error=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
+def _may_be_more(told: list[StoredEvent]) -> bool:
+    return len(told) == EVENTS_A_READ or sum(len(event.payload) for event in told) >= events.READ_BYTES_MAX
 
 
 def _is_kept(account_id: int, after: int) -> bool:
@@ -178,8 +210,8 @@ def _frame(event: StoredEvent) -> Frame:
     return text_frame(f"{head}{event.payload}}}".encode())
 
 
-def _read_snapshot(account_id: int) -> tuple[int, list[Frame]]:
-    """Read a snapshot, and write it; returns its sequence too. It may be long, and of markets that are not known here yet."""
+def _snapshot_frames(account_id: int) -> tuple[int, list[Frame]]:
+    """Read and write a snapshot; returns its sequence beside."""
     snapshot = read_account_snapshot(account_id)
     return snapshot.account_sequence, [frame(content) for content in _write_snapshot(snapshot)]
 

@@ -5,13 +5,15 @@ end, and so that a user who is deactivated, or a key that is revoked, is good fo
 """
 
 import asyncio
+import time
+from collections import Counter
 from contextlib import suppress
 from typing import Protocol
 
 import structlog
 from django.conf import settings
-from django.db import Error as DatabaseDriverError
 
+from accounts.addresses import Address
 from accounts.api_keys import still_valid
 from accounts.callers import Trader
 from trading.streams.asking import ask
@@ -22,6 +24,7 @@ from trading.streams.outbox import GOING_AWAY, SLOW_READER, Frame, Outbox, frame
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
+LATE_SECONDS = 1.0
 RECHECK_SECONDS = 60.0
 CLOSE_SECONDS = 1.0
 """At the end, sockets get so long to take their close, and their orders to be canceled; leases do that otherwise."""
@@ -38,6 +41,9 @@ class Connected(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
+    @property
+    def address(self) -> Address | None: ...
+
     def is_silent(self) -> bool: ...
 
 
@@ -48,20 +54,28 @@ class Process:
         self.hub = Hub()
         self.entry = OrderEntry()
         self._sockets: set[Connected] = set()
+        self._from: Counter[Address | None] = Counter()
         self._ending_in: float | None = None
         self._tasks = [asyncio.ensure_future(self._recheck()), asyncio.ensure_future(self._drop())]
 
     def join(self, socket: Connected) -> bool:
         """Add a socket; tells whether there was room. One that comes while the process ends is told so."""
-        if len(self._sockets) >= settings.WS_CONNECTIONS_MAX:
+        if (
+            len(self._sockets) >= settings.WS_CONNECTIONS_MAX
+            or self._from[socket.address] >= settings.WS_CONNECTIONS_PER_ADDRESS
+        ):
             return False
         self._sockets.add(socket)
+        self._from[socket.address] += 1
         if self._ending_in is not None:
             socket.outbox.push(_notice(self._ending_in))
         return True
 
     def leave(self, socket: Connected) -> None:
-        self._sockets.discard(socket)
+        if socket in self._sockets:
+            self._sockets.remove(socket)
+            self._from[socket.address] -= 1
+            self._from += Counter()  # which drops those that are at zero
 
     is_valid = staticmethod(still_valid)
 
@@ -86,12 +100,16 @@ class Process:
         await self.hub.stop()
 
     async def _drop(self) -> None:
-        """Drop the sockets that take nothing more, which may never say that they have gone."""
+        """Drop the sockets that take nothing more, or say nothing more where that is to cancel orders."""
         while True:
+            before = time.monotonic()
             await asyncio.sleep(LOOK_SECONDS)
+            now = time.monotonic()
+            if now - before > LOOK_SECONDS + LATE_SECONDS:
+                continue  # it was this loop that stood still, and no socket's fault
             for socket in [*self._sockets]:
-                if socket.outbox.is_stalled(asyncio.get_running_loop().time()):
-                    socket.outbox.close(SLOW_READER, "slow reader: nothing was taken for seconds")
+                if socket.outbox.is_slow(now):
+                    socket.outbox.close(SLOW_READER, "slow reader: what was sent was not taken for seconds")
                 if socket.is_silent():
                     socket.outbox.close(SILENT, "nothing was heard for long from a socket that cancels on disconnect")
 
@@ -105,9 +123,9 @@ class Process:
             for trader, sockets in by_trader.items():
                 try:
                     is_valid = await ask(still_valid, trader)
-                except DatabaseDriverError as error:
-                    log.warning("callers_not_rechecked", error=str(error))
-                    break
+                except Exception:
+                    log.exception("caller_not_rechecked")
+                    continue
                 if not is_valid:
                     for socket in sockets:
                         socket.outbox.close(NOT_VALID, "the user or the key is no longer valid")

@@ -66,14 +66,12 @@ class Quotes:
         self.candles: dict[CandleKey, _Channel] = {}
         self._changed: set[int] = set()
         self._traded: set[int] = set()
-        self._wake = asyncio.Event()
 
     def subscribe(self, key: int | CandleKey, outbox: Outbox) -> None:
         """Add a subscriber of a market's ticker, or of its candles; where it stands is sent with the next reading."""
         channel = self._channels(key).setdefault(key, _Channel())
         channel.subscribers.add(outbox)
         channel.fresh.add(outbox)
-        self._wake.set()
 
     def unsubscribe(self, key: int | CandleKey, outbox: Outbox) -> None:
         channels = self._channels(key)
@@ -97,13 +95,9 @@ class Quotes:
                 await self._read()
             except DatabaseDriverError as error:
                 log.warning("quotes_not_read", error=str(error))
-            try:
-                # Whoever has just subscribed need not wait for long.
-                await asyncio.wait_for(self._wake.wait(), READ_SECONDS)
-                await asyncio.sleep(READ_SECONDS / 10)
-            except TimeoutError:
-                pass
-            self._wake.clear()
+            except Exception:
+                log.exception("quotes_not_read")
+            await asyncio.sleep(READ_SECONDS)
 
     def _channels(self, key: Any) -> dict[Any, _Channel]:
         return self.tickers if isinstance(key, int) else self.candles

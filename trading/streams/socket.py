@@ -34,7 +34,7 @@ from trading.streams.asking import ask
 from trading.streams.channels import CANDLES, TICKER, Channel, PrivateChannel, PublicChannel, read_channels
 from trading.streams.inbox import Inbox
 from trading.streams.outbox import Outbox, frame
-from trading.streams.private import Subscription
+from trading.streams.private import EVENTS_LOST, Subscription
 from trading.streams.process import Process, process
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,11 @@ class Socket(AsyncConsumer):
         self._none_waiting = asyncio.Event()
         self._none_waiting.set()
         self._refusals = 0
+        self._failed_auths = 0
+        self._subscribing: asyncio.Task[None] | None = None
+        self._subscriptions_waiting = 0
         self._pace = limits.Pace()
+        self.address = address_of_scope(scope)
         self._heard_at = time.monotonic()
         self._process = process()
         inbox = Inbox(receive)
@@ -79,7 +83,7 @@ class Socket(AsyncConsumer):
         await send({"type": "websocket.accept"})
         self._outbox.start()
         if not self._process.join(self):
-            self._outbox.close(TRY_AGAIN_LATER, f"{settings.WS_CONNECTIONS_MAX} sockets are connected; try again later")
+            self._outbox.close(TRY_AGAIN_LATER, "too many sockets are connected; try again later")
         try:
             while (message := await inbox.hear()) is not None:
                 await self._receive(message)
@@ -104,12 +108,15 @@ class Socket(AsyncConsumer):
         self._heard_at = time.monotonic()
         raw = message.get("text") or message.get("bytes") or b""
         raw = raw.encode() if isinstance(raw, str) else raw
-        if len(raw) > settings.WS_FRAME_BYTES_MAX:
-            self._outbox.close(TOO_BIG, f"a frame may have {settings.WS_FRAME_BYTES_MAX} bytes")
+        most = settings.WS_FRAME_BYTES_BEFORE_AUTH if self._trader is None else settings.WS_FRAME_BYTES_MAX
+        if len(raw) > most:
+            self._outbox.close(TOO_BIG, f"a frame may have {most} bytes")
             return
         request_id = None
-        in_time = self._is_in_time()
+        in_time = self._is_in_time(len(raw))
         try:
+            if not in_time and len(raw) > limits.BYTES_A_MESSAGE:
+                raise limits.too_fast()  # without its id, which it would take time to find
             reader = BodyReader(decode_json(raw))
             request_id = _read_request_id(reader)
             if not in_time:
@@ -140,9 +147,9 @@ class Socket(AsyncConsumer):
         problem = problem_body(error, "")
         self._answer("error", request_id, **{name: problem[name] for name in ("code", "detail", "errors")})
 
-    def _is_in_time(self) -> bool:
+    def _is_in_time(self, size: int) -> bool:
         """Count a message; tells whether it may be served. A socket of which far more is refused than served is dropped."""
-        in_time = self._pace.take()
+        in_time = self._pace.take(size, is_known=self._trader is not None)
         self._refusals = max(0, self._refusals - 1) if in_time else self._refusals + 1
         if self._refusals > REFUSALS_MAX:
             most = settings.WS_MESSAGES_PER_SECOND
@@ -187,12 +194,18 @@ class Socket(AsyncConsumer):
         reader.finish()
         if token is not None and proof["key"] is not None:
             raise DomainError("invalid_value", "Send a token or a key, not both.")
-        if token is not None:
-            trader, _ = authenticate_token(token)
-        elif proof["key"] is not None:
-            trader = await ask(authenticate_socket, **proof, address=address_of_scope(self.scope))
-        else:
-            raise DomainError("missing_field", "token is required, or key, timestamp and signature.")
+        try:
+            if token is not None:
+                trader, _ = authenticate_token(token)
+            elif proof["key"] is not None:
+                trader = await ask(authenticate_socket, **proof, address=self.address)
+            else:
+                raise DomainError("missing_field", "token is required, or key, timestamp and signature.")
+        except DomainError:
+            self._failed_auths += 1
+            if self._failed_auths >= limits.FAILED_AUTHS_MAX:
+                self._outbox.close(POLICY, f"{self._failed_auths} times auth has failed")
+            raise
         if self._trader is not None and self._trader.account_id != trader.account_id:
             raise DomainError("forbidden", "This socket belongs to another account; open a new one.")
         if not await ask(self._process.is_valid, trader):
@@ -218,6 +231,8 @@ class Socket(AsyncConsumer):
         public = [channel for channel in channels if isinstance(channel, PublicChannel)]
         if own:
             self._caller(Scope.READ)
+            if self._subscriptions_waiting >= limits.PRIVATE_SUBSCRIPTIONS_WAITING_MAX:
+                raise limits.too_many_private_subscriptions()
         owned = set() if self._subscription is None else self._subscription.channels
         count = len(self._channels.keys() | owned | {channel.name for channel in channels})
         if count > settings.WS_SUBSCRIPTIONS_MAX:
@@ -230,15 +245,37 @@ class Socket(AsyncConsumer):
             elif channel.kind in CANDLES:
                 self._process.hub.quotes.subscribe((channel.rules.market_id, CANDLES[channel.kind]), self._outbox)
             else:
-                self._process.hub.market(channel.rules).subscribe(channel.kind, self._outbox)
+                self._process.hub.subscribe(channel.rules, channel.kind, self._outbox)
         if own:
-            await self._subscribe_own(own, resume_from)
-
-    async def _subscribe_own(self, names: list[str], resume_from: int | None) -> None:
-        if self._subscription is None:
             assert self._trader is not None
-            self._subscription = Subscription(self._trader.account_id, self._outbox)
-        await self._process.hub.private.subscribe(self._subscription, names, resume_from)
+            if self._subscription is None:
+                self._subscription = Subscription(self._trader.account_id, self._outbox)
+            self._subscription.channels.update(own)
+            # Much may have to be sent, as fast as the socket takes it; what it asks for meanwhile does not wait.
+            following = self._follow_own(self._subscription, resume_from, request_id, after=self._subscribing)
+            self._subscribing = asyncio.ensure_future(following)
+
+    async def _follow_own(
+        self,
+        subscription: Subscription,
+        resume_from: int | None,
+        request_id: Any,
+        *,
+        after: "asyncio.Task[None] | None",
+    ) -> None:
+        self._subscriptions_waiting += 1
+        try:
+            if after is not None:
+                await asyncio.wait([after])
+            await self._process.hub.private.subscribe(subscription, resume_from)
+        except DatabaseDriverError as error:
+            log.warning("database unavailable", error=str(error))
+            self._refuse(request_id, DomainError("unavailable", "The service cannot be reached right now."))
+        except Exception:
+            log.exception("socket_failed")
+            self._outbox.close(EVENTS_LOST, "something went wrong; connect again")
+        finally:
+            self._subscriptions_waiting -= 1
 
     async def _unsubscribe_all(self, reader: BodyReader, request_id: Any) -> None:
         channels = await self._read_channels(reader)
@@ -265,9 +302,12 @@ class Socket(AsyncConsumer):
             elif channel.kind in CANDLES:
                 self._process.hub.quotes.unsubscribe((channel.rules.market_id, CANDLES[channel.kind]), self._outbox)
             else:
-                self._process.hub.market(channel.rules).subscribers[channel.kind].discard(self._outbox)
+                self._process.hub.unsubscribe(channel.rules, channel.kind, self._outbox)
 
     def _leave_private(self) -> None:
+        if self._subscribing is not None:
+            self._subscribing.cancel()
+            self._subscribing = None
         if self._subscription is not None:
             self._process.hub.private.leave(self._subscription)
             self._subscription = None

@@ -1,13 +1,23 @@
 """Test what waits for one socket: in its order, bounded, and with a reason where it is dropped."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
-from trading.streams import outbox as outboxes
 from trading.streams.inbox import Inbox
-from trading.streams.outbox import BYTES_MAX, FRAMES_MAX, SLOW_READER, Outbox, frame
+from trading.streams.outbox import (
+    BYTES_MAX,
+    FRAMES_MAX,
+    LATE_SECONDS,
+    ROOM_BYTES,
+    ROOM_FRAMES,
+    SLOW_READER,
+    STALL_SECONDS,
+    Outbox,
+    frame,
+)
 
 
 class Wire:
@@ -33,6 +43,13 @@ class Wire:
         return [message["code"] for message in self.sent if isinstance(message, dict)]
 
 
+async def drained(outbox: Outbox) -> None:
+    """Wait until all has been sent."""
+    async with asyncio.timeout(20):
+        while outbox._frames or outbox._sending_since is not None:
+            await asyncio.sleep(0.001)
+
+
 async def moments() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -45,7 +62,7 @@ def test_frames_are_sent_in_their_order_and_once():
             wire.outbox.push(frame(n))
             if n % 7 == 0:
                 await asyncio.sleep(0)
-        await wire.outbox.drained()
+        await drained(wire.outbox)
         assert wire.sent == [str(n) for n in range(500)]
         await wire.outbox.end()
         assert wire.closes == []
@@ -81,7 +98,7 @@ def test_one_frame_of_any_size_may_wait():
     async def act() -> None:
         wire = Wire()
         wire.outbox.push(frame("x" * (BYTES_MAX + 1)))
-        await wire.outbox.drained()
+        await drained(wire.outbox)
         assert len(wire.sent) == 1
 
     asyncio.run(act())
@@ -99,32 +116,45 @@ def test_first_reason_is_the_one_that_is_told_in_at_most_123_bytes():
     asyncio.run(act())
 
 
-def test_socket_that_takes_nothing_for_long_is_stalled(monkeypatch):
+def test_socket_that_takes_nothing_for_long_or_what_is_long_past_is_slow():
     async def act() -> None:
         wire = Wire()
-        loop = asyncio.get_running_loop()
         wire.outbox.push(frame(1))
-        await wire.outbox.drained()
-        assert not wire.outbox.is_stalled(loop.time() + 3600)
+        await drained(wire.outbox)
+        assert not wire.outbox.is_slow(time.monotonic() + 3600)
         wire.may.clear()
         wire.outbox.push(frame(2))
         await moments()
-        assert not wire.outbox.is_stalled(loop.time())
-        assert wire.outbox.is_stalled(loop.time() + outboxes.STALL_SECONDS + 1)
+        assert not wire.outbox.is_slow(time.monotonic())
+        assert wire.outbox.is_slow(time.monotonic() + STALL_SECONDS + 1)
+        wire.outbox.push(frame(3))
+        wire.outbox._sending_since = time.monotonic() + LATE_SECONDS  # it has just taken one
+        assert not wire.outbox.is_slow(time.monotonic() + LATE_SECONDS - 1)
+        assert wire.outbox.is_slow(time.monotonic() + LATE_SECONDS + 1)
 
     asyncio.run(act())
 
 
-def test_nobody_waits_for_a_socket_that_is_dropped():
+def test_whoever_can_wait_does_until_there_is_room_again_or_the_socket_is_dropped():
     async def act() -> None:
         wire = Wire()
         wire.may.clear()
-        wire.outbox.push(frame(1))
-        waiting = asyncio.ensure_future(wire.outbox.drained())
+        for n in range(ROOM_FRAMES + 2):
+            wire.outbox.push(frame(n))
+        waiting = [asyncio.ensure_future(wire.outbox.room()) for _ in range(2)]
         await moments()
-        assert not waiting.done()
+        assert not any(one.done() for one in waiting)
+        wire.may.set()
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+
+        wire.may.clear()
+        wire.outbox.push(frame("x" * ROOM_BYTES))
+        wire.outbox.push(frame("x" * ROOM_BYTES))
+        waits = asyncio.ensure_future(wire.outbox.room())
+        await moments()
+        assert not waits.done()
         wire.outbox.close(SLOW_READER, "slow")
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waits, 5)
 
     asyncio.run(act())
 

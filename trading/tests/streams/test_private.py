@@ -12,7 +12,7 @@ from accounts import events
 from accounts.models import Channel
 from accounts.tests.builders import make_trader
 from trading.streams import private
-from trading.streams.outbox import Outbox
+from trading.streams.outbox import ROOM_BYTES, SLOW_READER, Outbox
 from trading.streams.private import PrivateStreams, Subscription
 
 
@@ -41,19 +41,19 @@ class Asking:
 def test_who_resumes_while_events_are_read_for_somebody_who_has_left_misses_none(monkeypatch):
     account_id = make_trader().id
     asking = Asking()
-    monkeypatch.setattr(private, "ask", asking.ask)
+    patch_asking(monkeypatch, asking)
 
     async def leave_and_resume() -> None:
         streams, leaving, resuming = PrivateStreams(), subscription(account_id), subscription(account_id)
         last = await asking.ask(tell, account_id, 3)
-        await streams.subscribe(leaving, ["orders"], last)
+        await streams.subscribe(leaving, last)
         await until(lambda: asking.reads == 1)
         last = await asking.ask(tell, account_id, 1)
         asking.holds_back = True
         streams.note({account_id: last})
         await until(lambda: asking.reads == 2)
         streams.leave(leaving)
-        await streams.subscribe(resuming, ["orders"], last - 3)
+        await streams.subscribe(resuming, last - 3)
         asking.holds_back = False
         await until(lambda: resuming.after == last)
         assert sent(resuming) == [last - 2, last - 1, last]
@@ -62,10 +62,113 @@ def test_who_resumes_while_events_are_read_for_somebody_who_has_left_misses_none
     asyncio.run(leave_and_resume())
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("resumes", [False, True])
+def test_reader_that_keeps_up_gets_all_however_much_it_is(monkeypatch, resumes):
+    """An end of 16,000 orders is one commit; nobody may be dropped for having been told so much."""
+    account_id = make_trader().id
+    asking = Asking()
+    patch_asking(monkeypatch, asking)
+
+    async def follow() -> None:
+        streams, sockets = PrivateStreams(), [Socket(account_id), Socket(account_id)]
+        last = await asking.ask(tell, account_id, 1)
+        if not resumes:
+            for socket in sockets:
+                await streams.subscribe(socket.subscription, last)
+        last = await asking.ask(tell_much, account_id)
+        if resumes:
+            for socket in sockets:
+                await streams.subscribe(socket.subscription, 1)
+        streams.note({account_id: last})
+        last = await asking.ask(tell, account_id, 1)
+        streams.note({account_id: last})
+        for socket in sockets:
+            await until(lambda socket=socket: len(socket.came) == last - 1 or socket.subscription.outbox.closed)
+            assert socket.came == [*range(2, last + 1)]
+            assert socket.most < 3 * ROOM_BYTES
+
+    asyncio.run(follow())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_is_dropped_while_it_catches_up_waits_for_nothing(monkeypatch):
+    account_id = make_trader().id
+    asking = Asking()
+    patch_asking(monkeypatch, asking)
+
+    async def stall() -> None:
+        streams, socket = PrivateStreams(), Socket(account_id)
+        await asking.ask(tell_much, account_id)
+        socket.may.clear()
+        await streams.subscribe(socket.subscription, 0)
+        await until(lambda: socket.subscription.catching_up is not None)
+        catching_up = socket.subscription.catching_up
+        await moments()
+        assert not catching_up.done()
+        socket.subscription.outbox.close(SLOW_READER, "slow")
+        await asyncio.wait_for(catching_up, 20)
+
+    asyncio.run(stall())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_that_is_an_older_one_drops_those_who_know_more(monkeypatch):
+    account_id = make_trader().id
+    asking = Asking()
+    patch_asking(monkeypatch, asking)
+
+    async def go_back() -> None:
+        streams, known, later = PrivateStreams(), Socket(account_id), Socket(account_id)
+        last = await asking.ask(tell, account_id, 5)
+        await streams.subscribe(known.subscription, last)
+        streams._accounts[account_id].cursor = 100  # what was told before the database was put back
+        await streams.look()
+        assert known.subscription.outbox.closed
+        await streams.subscribe(later.subscription, None)
+        last = await asking.ask(tell, account_id, 1)
+        streams.note({account_id: last})
+        await until(lambda: later.came == [5, 6])
+
+    asyncio.run(go_back())
+
+
+class Socket:
+    """A socket that takes what is sent, where it may, and notes the account sequences."""
+
+    def __init__(self, account_id: int) -> None:
+        self.came: list[int] = []
+        self.may = asyncio.Event()
+        self.may.set()
+        self.most = 0
+        self.subscription = Subscription(account_id, Outbox(self._send, lambda: None))
+        self.subscription.channels.add("orders")
+        self.subscription.outbox.start()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self.may.wait()
+        self.most = max(self.most, self.subscription.outbox._bytes)
+        if "text" in message:
+            self.came.append(json.loads(message["text"])["account_sequence"])
+
+
+def tell_much(account_id: int) -> int:
+    orders = [{"much": "x" * 590}] * 500
+    with transaction.atomic():
+        return events.append([events.note(account_id, Channel.ORDERS, orders) for _ in range(40)])[account_id]
+
+
+def patch_asking(monkeypatch, asking: Asking) -> None:
+    for name in ("ask", "ask_much"):
+        monkeypatch.setattr(private, name, asking.ask)
+
+
 def subscription(account_id: int) -> Subscription:
     async def send(_message: dict[str, Any]) -> None: ...
 
-    return Subscription(account_id, Outbox(send, lambda: None))
+    one = Subscription(account_id, Outbox(send, lambda: None))
+    one.channels.add("orders")
+    return one
 
 
 def tell(account_id: int, count: int) -> int:
@@ -76,7 +179,12 @@ def tell(account_id: int, count: int) -> int:
 
 def sent(subscription: Subscription) -> list[int]:
     """Return the sequences of what waits to be sent: nothing takes it from an outbox that has not been started."""
-    return [json.loads(frame.message["text"])["account_sequence"] for frame in subscription.outbox._frames]
+    return [json.loads(frame.message["text"])["account_sequence"] for frame, _ in subscription.outbox._frames]
+
+
+async def moments() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def until(happened: Callable[[], bool]) -> None:
