@@ -195,6 +195,9 @@ WS_FRAME_BYTES_BEFORE_AUTH = 16 * 1024
 # A dead network says nothing, not even that it is dead. Who wants orders canceled then sends a ping now and then.
 WS_SILENT_SECONDS_MAX = env.float("WS_SILENT_SECONDS_MAX", 60.0)
 WS_SHUTDOWN_SECONDS = env.float("WS_SHUTDOWN_SECONDS", 3.0)  # from the notice to the end
+WS_STALL_SECONDS_MAX = env.float(
+    "WS_STALL_SECONDS_MAX", 10.0
+)  # without taking a frame; three times as long for what waits
 WS_TAKING_SECONDS_MAX = env.float("WS_TAKING_SECONDS_MAX", 30.0)  # to take what was sent, or be cut by the system
 
 # --- Celery ----------------------------------------------------------------------------------------

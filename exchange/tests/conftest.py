@@ -18,6 +18,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "WS_SUBSCRIPTIONS_MAX": str(sockets.SUBSCRIPTIONS_MAX),
         "WS_CONNECTIONS_MAX": str(sockets.CONNECTIONS_MAX),
         "WS_REQUESTS_WAITING_MAX": str(sockets.REQUESTS_WAITING_MAX),
+        "WS_STALL_SECONDS_MAX": str(sockets.STALL_SECONDS_MAX),
         "WS_TAKING_SECONDS_MAX": str(sockets.TAKING_SECONDS_MAX),
         "WS_SHUTDOWN_SECONDS": str(sockets.SHUTDOWN_SECONDS),
     }

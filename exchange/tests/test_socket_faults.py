@@ -19,7 +19,19 @@ from websockets.sync.client import ClientConnection, connect
 
 from exchange.tests.observer import Book
 from exchange.tests.platform import Platform, wait_for
-from exchange.tests.sockets import ALICE, BOB, Client, Json, order, rest, url_of, worker_of
+from exchange.tests.sockets import (
+    ALICE,
+    BOB,
+    PATIENCE,
+    STALL_SECONDS_MAX,
+    Client,
+    Json,
+    order,
+    rest,
+    token_of,
+    url_of,
+    worker_of,
+)
 
 READERS = 20
 LEVELS = 4000
@@ -47,12 +59,15 @@ def deaf_reader(platform: Platform) -> Iterator[ClientConnection]:
         yield reader
 
 
-def ask_for_much(*readers: ClientConnection) -> None:
-    """Ask for some 16 MB of snapshots each, far more than may wait, and let them come to that."""
+def ask_for_much(platform: Platform, *readers: ClientConnection) -> None:
+    """Ask for some 10 MB of refusals each, far more than the system keeps, and wait longer than they may stall."""
+    token = token_of(platform, BOB)
     for reader in readers:
-        for _ in range(190):
-            reader.send('{"op": "subscribe", "channels": ["book:BTC-USD"]}')
-    time.sleep(3.0)
+        reader.send(json.dumps({"op": "auth", "token": token}))
+        reader.recv(PATIENCE)
+        for _ in range(16):
+            reader.send(json.dumps({"op": "place_batch", "orders": [{}] * 1000}))
+    time.sleep(STALL_SECONDS_MAX + 2.5)
 
 
 def memory_of(pid: int) -> int:
@@ -100,7 +115,7 @@ def test_reader_that_takes_nothing_is_dropped_with_a_reason_and_nobody_else_noti
         churn(platform, 2)
         before = memory_of(pid)
         deaf = stack.enter_context(deaf_reader(platform))
-        ask_for_much(deaf)
+        ask_for_much(platform, deaf)
         churn(platform, 20)
         wait_for(lambda: not platform.query("SELECT FROM commands WHERE sequence IS NULL LIMIT 1"), "all is taken")
         for client in clients:
@@ -112,7 +127,7 @@ def test_reader_that_takes_nothing_is_dropped_with_a_reason_and_nobody_else_noti
 
 def test_reader_that_reads_again_in_time_learns_why_it_was_dropped(platform):
     with deaf_reader(platform) as deaf:
-        ask_for_much(deaf)
+        ask_for_much(platform, deaf)
         with pytest.raises(ConnectionClosed) as closed:
             _read_on(deaf)
     assert closed.value.rcvd.code == 4008
@@ -127,7 +142,7 @@ def _read_on(reader: ClientConnection) -> None:
 def test_connection_of_a_reader_that_never_reads_again_is_given_up(platform):
     before = connections_of(platform)
     with ExitStack() as stack:
-        ask_for_much(*(stack.enter_context(deaf_reader(platform)) for _ in range(2)))
+        ask_for_much(platform, *(stack.enter_context(deaf_reader(platform)) for _ in range(2)))
         assert connections_of(platform) == before + 2
         wait_for(lambda: connections_of(platform) <= before, "the connections are gone")
 

@@ -31,8 +31,8 @@ class Pace:
         self._left = min(2.0 * rate, self._left + (now - self._at) * rate)
         self._at = now
         cost = 1.0 + size // (BYTES_A_MESSAGE if is_known else BYTES_A_MESSAGE_BEFORE_AUTH)
-        # The longest that is taken at all needs no more than a rested socket has.
-        cost = min(cost, 2.0 * rate)
+        # The longest that is taken at all needs no more than a socket has that has rested a little.
+        cost = min(cost, 1.5 * rate)
         if self._left < cost:
             return False
         self._left -= cost

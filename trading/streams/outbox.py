@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
+from django.conf import settings
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +25,7 @@ ROOM_FRAMES = 250
 ROOM_BYTES = 1024 * 1024
 """Whoever can wait, since what they send is kept somewhere, sends on when less than this is waiting."""
 
-STALL_SECONDS = 10.0
-LATE_SECONDS = 30.0
+LATE_STALLS = 3
 
 SLOW_READER = 4008
 GOING_AWAY = 1001
@@ -95,9 +95,10 @@ class Outbox:
 
     def is_slow(self, now: float) -> bool:
         """Tell whether the socket has not taken a frame for long, or gets what is long past (time.monotonic)."""
-        if self._sending_since is not None and now - self._sending_since > STALL_SECONDS:
+        stall = settings.WS_STALL_SECONDS_MAX
+        if self._sending_since is not None and now - self._sending_since > stall:
             return True
-        return bool(self._frames) and now - self._frames[0][1] > LATE_SECONDS
+        return bool(self._frames) and now - self._frames[0][1] > LATE_STALLS * stall
 
     @property
     def has_room(self) -> bool:

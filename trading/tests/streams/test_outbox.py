@@ -5,16 +5,16 @@ import time
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from trading.streams.inbox import Inbox
 from trading.streams.outbox import (
     BYTES_MAX,
     FRAMES_MAX,
-    LATE_SECONDS,
+    LATE_STALLS,
     ROOM_BYTES,
     ROOM_FRAMES,
     SLOW_READER,
-    STALL_SECONDS,
     Outbox,
     frame,
 )
@@ -118,6 +118,8 @@ def test_first_reason_is_the_one_that_is_told_in_at_most_123_bytes():
 
 def test_socket_that_takes_nothing_for_long_or_what_is_long_past_is_slow():
     async def act() -> None:
+        stall = settings.WS_STALL_SECONDS_MAX
+        late = LATE_STALLS * stall
         wire = Wire()
         wire.outbox.push(frame(1))
         await drained(wire.outbox)
@@ -126,11 +128,11 @@ def test_socket_that_takes_nothing_for_long_or_what_is_long_past_is_slow():
         wire.outbox.push(frame(2))
         await moments()
         assert not wire.outbox.is_slow(time.monotonic())
-        assert wire.outbox.is_slow(time.monotonic() + STALL_SECONDS + 1)
+        assert wire.outbox.is_slow(time.monotonic() + stall + 1)
         wire.outbox.push(frame(3))
-        wire.outbox._sending_since = time.monotonic() + LATE_SECONDS  # it has just taken one
-        assert not wire.outbox.is_slow(time.monotonic() + LATE_SECONDS - 1)
-        assert wire.outbox.is_slow(time.monotonic() + LATE_SECONDS + 1)
+        wire.outbox._sending_since = time.monotonic() + late  # it has just taken one
+        assert not wire.outbox.is_slow(time.monotonic() + late - 1)
+        assert wire.outbox.is_slow(time.monotonic() + late + 1)
 
     asyncio.run(act())
 
