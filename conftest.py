@@ -1,6 +1,7 @@
-"""What all tests share: a Redis database for each test process, and how hard hypothesis searches.
+"""What all tests share: a Redis database for each test process, which of them runs what, and how hard hypothesis searches.
 
-The law: test processes never see each other's keys; a failing search can be repeated.
+The law: test processes never see each other's keys; tests that share an exchange run in one process, all others wherever there is time;
+a failing search can be repeated.
 
 Each app's fixtures are in its own tests/.
 """
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import Producer
 
 # The settings read REDIS_URL when pytest-django imports them, which is after this file.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -23,6 +26,31 @@ settings.register_profile("dev", deadline=None, max_examples=50, suppress_health
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
 settings.register_profile("long", settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+_ONE_EXCHANGE = ("client_example", "schemathesis", "signed_requests", "streams")
+_ONE_EXCHANGE += ("socket_channels", "socket_faults", "socket_orders", "socket_requests")
+TOGETHER = {f"exchange/tests/test_{name}.py": "one exchange" for name in _ONE_EXCHANGE} | {
+    f"exchange/tests/test_{name}.py": name for name in ("kills", "run")
+}
+"""Modules whose tests one process runs, each with the others of the same word; they begin first, as they take longest."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Give out tests one by one, but for those that stay together. With this pytest, xdist's own groups are not seen."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "platform" in getattr(item, "fixturenames", ()) and item.nodeid.partition("::")[0] not in TOGETHER:
+            raise pytest.UsageError(f"{item.nodeid} uses an exchange: add its module to TOGETHER in conftest.py.")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,7 @@
 """One running exchange for all tests that ask it from outside.
 
-The law: it is started with the first test that wants it, and its limits are small, so that they are soon reached. What uses it is of
-the group `platform`, which one process of the tests runs; each test leaves it well, and counts on nothing that others left there.
+The law: it is started with the first test that wants it, and its limits are small, so that they are soon reached. One process of the
+tests runs all that use it (TOGETHER in the project's conftest.py); each leaves it well, and counts on nothing that others left there.
 """
 
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ from exchange.tests.sockets import ALICE, BOB, PASSWORD, PATIENCE, token_of, wor
 from signed_request import ApiKey
 from state import Account, OrderBook, is_open, with_decimals
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
+pytestmark = pytest.mark.usefixtures("_books_are_empty")
 
 SYMBOL, QUIET = "BTC/USD", "ETH/USD"
 BATCHES, BATCH = 10, 20

@@ -12,12 +12,10 @@ import pytest
 
 from exchange.tests.platform import PROJECT, Platform
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 PUBLIC = ("markets", "system", "authentication")
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.long)])
 def test_schemathesis_finds_nothing_on_the_public_operations(platform, examples, tmp_path):
     found = search(platform, examples, tmp_path)
 

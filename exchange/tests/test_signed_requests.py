@@ -5,13 +5,9 @@ import json
 import socket
 from typing import Any
 
-import pytest
-
 from accounts.tests.signing import now_ms, sign_ed25519, sign_hmac
 from exchange.tests.platform import Platform
 from exchange.tests.sockets import ALICE, token_of
-
-pytestmark = pytest.mark.xdist_group("platform")
 
 ORDER = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "0.1", "price": "40000.00"}
 SIGNED = [

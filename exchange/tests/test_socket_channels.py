@@ -13,7 +13,7 @@ from exchange.tests.observer import Book
 from exchange.tests.platform import Platform
 from exchange.tests.sockets import ALICE, BOB, CAROL, Client, Json, order, rest, written
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
+pytestmark = pytest.mark.usefixtures("_books_are_empty")
 
 OWN = ("orders", "fills", "balances")
 

@@ -32,8 +32,6 @@ from exchange.tests.sockets import (
     worker_of,
 )
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 READERS = 20
 LEVELS = 4000
 

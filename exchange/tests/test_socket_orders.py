@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 from exchange.tests.platform import Platform, kill, parent_of, wait_for
 from exchange.tests.sockets import ALICE, BOB, REQUESTS_WAITING_MAX, Client, Json, order, rest, worker_of, written
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
+pytestmark = pytest.mark.usefixtures("_books_are_empty")
 
 
 @pytest.fixture

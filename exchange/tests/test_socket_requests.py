@@ -34,8 +34,6 @@ from exchange.tests.sockets import (
     worker_of,
 )
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 ORDER = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "1", "price": "1.00"}
 
 

@@ -21,7 +21,7 @@ from exchange.tests.observer import Book, Observer
 from exchange.tests.platform import Platform, health, kill, wait_for
 from exchange.tests.sockets import ALICE, BOB, MESSAGES_PER_SECOND, order, rest, token_of, url_of, worker_of
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
+pytestmark = pytest.mark.usefixtures("_books_are_empty")
 
 SYMBOLS = {
     "BTC/USD": (50_000, "0.01", "0.00001"),

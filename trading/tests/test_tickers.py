@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.tests.builders import make_market
@@ -59,7 +59,6 @@ def markets() -> list[int]:
     return [make_market(symbol).id for symbol in ("BTC/USD", "ETH/USD")]
 
 
-@settings(max_examples=150)
 @given(moment=moments, of_markets=st.tuples(trades, trades))
 def test_ticker_is_what_a_scan_of_all_trades_says(moment, of_markets):
     now = NOW + moment
