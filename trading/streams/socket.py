@@ -100,8 +100,12 @@ class Socket(AsyncConsumer):
         self._leave_private()
         lease, self._lease = self._lease, None
         if lease is not None:
-            # What it has asked for last is to end too.
-            await self._none_waiting.wait()
+            try:
+                # What it has asked for last is to end too.
+                await self._none_waiting.wait()
+            except BaseException:
+                self._process.entry.let_run_out(lease)
+                raise
             await self._process.entry.fire_lease(lease)
 
     async def _receive(self, message: dict[str, Any]) -> None:
@@ -380,14 +384,25 @@ class Socket(AsyncConsumer):
     async def _cancel_on_disconnect(self, reader: BodyReader, request_id: Any) -> None:
         account_id = self._caller(Scope.TRADE).account_id
         enabled = reader.required("enabled", read_flag)
+        replaces = reader.optional("replaces", read_id)
         reader.finish()
-        if enabled and self._lease is None:
-            self._lease = await self._process.entry.take_lease(account_id, self._lease_lost)
-        elif not enabled and self._lease is not None:
-            lease, self._lease = self._lease, None
-            await self._process.entry.release_lease(lease)
+        taken = {}
+        if enabled:
+            lease = self._lease if self._lease is not None else await self._process.entry.reserve_lease()
+            # The socket's from now on: should no answer come, it may be there or not, and fires or is released like any other.
+            self._lease = lease
+            await self._process.entry.take_lease(lease, account_id, self._lease_lost, replaces=replaces)
+            self._lease = lease  # that it was lost may have been told meanwhile, before it was taken anew
+            taken = {"lease": lease}
+        elif self._lease is not None:
+            await self._process.entry.release_lease(self._lease)
+            self._lease = None
         self._answer(
-            "cancel_on_disconnect", request_id, enabled=enabled, silent_seconds_max=settings.WS_SILENT_SECONDS_MAX
+            "cancel_on_disconnect",
+            request_id,
+            enabled=enabled,
+            **taken,
+            silent_seconds_max=settings.WS_SILENT_SECONDS_MAX,
         )
 
     def is_silent(self) -> bool:
@@ -397,7 +412,8 @@ class Socket(AsyncConsumer):
     def _lease_lost(self) -> None:
         self._lease = None
         detail = (
-            "The venue could not be heard for too long: your orders are being canceled, as when this socket is cut."
+            "The lease has run out, or was replaced by another connection: your orders are being canceled, as when this"
+            " socket is cut."
         )
         self._answer("cancel_on_disconnect", None, enabled=False, detail=detail)
 
