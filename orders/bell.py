@@ -38,7 +38,9 @@ def ring(shard: int) -> None:
         return
     try:
         with quick_redis().pipeline(transaction=False) as pipe:
-            pipe.lpush(_key(shard), 1).ltrim(_key(shard), 0, 0).execute()
+            pipe.lpush(_key(shard), 1)
+            pipe.ltrim(_key(shard), 0, 0)
+            pipe.execute()
     except RedisError as error:
         _silent_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
         log.warning("bell_not_rung", shard=shard, error=str(error))
