@@ -110,6 +110,7 @@ def running_venue(folder: Path, *, traders: int) -> Iterator[Venue]:
     ports = _free_ports()
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     environment = {**kept, **ports, "EXCHANGE_VAR": str(var), "DEMO": "0", "RATE_LIMITS": "0"}
+    environment["WS_CONNECTIONS_PER_ADDRESS"] = environment["WS_CONNECTIONS_MAX"] = "100000"
     with output.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "exchange.run"],
