@@ -40,6 +40,14 @@ def _tables_may_be_emptied_after_a_test() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_copies_of_books() -> None:
+    """Whatever imports exchange.wsgi turns them on: their thread would read the database beside every later test."""
+    from trading.streams import depth
+
+    depth._copies = None
+
+
 @pytest.fixture(autouse=True)
 def _no_rules_of_an_earlier_test() -> Iterator[None]:
     """Markets are never deleted, so their rules are cached for good; here each test has a database of its own."""

@@ -1,6 +1,7 @@
-"""One running exchange for all tests of its sockets.
+"""One running exchange for all tests that ask it from outside.
 
-The law: it is started with the first test that wants it, and its limits are small, so that they are soon reached.
+The law: it is started with the first test that wants it, and its limits are small, so that they are soon reached. What uses it is of
+the group `platform`, which one process of the tests runs; each test leaves it well, and counts on nothing that others left there.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "WS_TAKING_SECONDS_MAX": str(sockets.TAKING_SECONDS_MAX),
         "WS_SHUTDOWN_SECONDS": str(sockets.SHUTDOWN_SECONDS),
     }
-    with running_platform(tmp_path_factory.mktemp("sockets") / "var", DEMO="1", **limits) as platform:
+    with running_platform(tmp_path_factory.mktemp("platform") / "var", DEMO="1", **limits) as platform:
         wait_for(lambda: health(platform.ports) == "ok", "all is well")
         yield platform
+
+
+@pytest.fixture
+def _books_are_empty(platform: Platform) -> None:
+    """Begin with nobody's orders in the books, and nothing to be taken."""
+    for email in (sockets.ALICE, sockets.BOB, sockets.CAROL):
+        sockets.rest(platform, "DELETE", "/orders", email)
+    platform.wait_until_taken()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from redis import Redis
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 STOP_SECONDS_MAX = 60
@@ -32,6 +33,9 @@ class Platform:
     ports: dict[str, str]
     process: subprocess.Popen[str]
     said: str = ""
+
+    def log(self, name: str) -> str:
+        return (self.var / "log" / f"{name}.log").read_text()
 
     def processes(self, word: str = "") -> list[int]:
         return processes_of(self.var, word)
@@ -48,10 +52,24 @@ class Platform:
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement on its database; returns the rows."""
-        url = json.loads((self.var / "servers.json").read_text())["database_url"]
-        with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(self.servers()["database_url"])) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(statement, parameters)
             return cursor.fetchall()
+
+    def redis(self) -> Redis:
+        return Redis.from_url(self.servers()["redis_url"])
+
+    def servers(self) -> dict[str, str]:
+        """Return the URLs of its servers, as they are since these were last started."""
+        urls: dict[str, str] = json.loads((self.var / "servers.json").read_text())
+        return urls
+
+    def wait_until_taken(self) -> None:
+        wait_for(lambda: not self.query("SELECT FROM commands WHERE sequence IS NULL LIMIT 1"), "commands are taken")
 
 
 @contextmanager
@@ -122,7 +140,7 @@ def wait_for(happened: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + 60  # a loaded machine is slow, not wrong
     while not happened():
         assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def health(ports: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from itertools import count
@@ -22,21 +22,15 @@ import httpx
 import pytest
 
 from client import Exchange, Login, Refused, connected
-from exchange.tests.platform import PROJECT, Platform, health, kill, parent_of, running_platform, wait_for
+from exchange.tests.platform import PROJECT, Platform, kill
+from exchange.tests.sockets import ALICE, BOB, PASSWORD, PATIENCE, token_of, worker_of
 from signed_request import ApiKey
 from state import Account, OrderBook, is_open, with_decimals
 
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
+
 SYMBOL, QUIET = "BTC/USD", "ETH/USD"
-ALICE, BOB = "alice@example.com", "bob@example.com"
-PASSWORD = "exchange-demo"
 BATCHES, BATCH = 10, 20
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running_platform(tmp_path_factory.mktemp("client") / "var", DEMO="1", WS_SHUTDOWN_SECONDS="1") as platform:
-        wait_for(lambda: health(platform.ports) == "ok", "all is well")
-        yield platform
 
 
 def test_book_is_that_of_rest_at_the_same_sequence(platform):
@@ -153,7 +147,7 @@ def test_server_that_shuts_down_gets_no_more_requests_and_they_come_through_on_t
     async def place() -> None:
         async with client(platform, ALICE) as alice:
             socket = alice._socket
-            os.kill(frontend_worker(platform), signal.SIGTERM)
+            os.kill(worker_of(platform), signal.SIGTERM)
             await alice.until(lambda: not alice._takes_requests)
             assert alice._socket is socket
             order = await alice.place(**limit("Buy", "0.001", Decimal("1.00")))
@@ -176,7 +170,7 @@ def test_key_signs_in_and_one_that_is_not_good_is_not_tried_again(platform):
             async with client(platform, credentials=ApiKey(made["key"], "wrong")):
                 pass
         environment = {**os.environ, "API_KEY": made["key"], "API_SECRET": made["secret"], "API": urls(platform)["api"]}
-        done = start(platform, "signed_request.py", environment=environment).communicate(timeout=20)
+        done = start(platform, "signed_request.py", environment=environment).communicate(timeout=PATIENCE)
         assert done[0].startswith("200 ")
 
     run(sign_in())
@@ -185,13 +179,13 @@ def test_key_signs_in_and_one_that_is_not_good_is_not_tried_again(platform):
 def test_demonstrations_run(platform):
     where = [f"--{name}={url}" for name, url in urls(platform).items()]
     showing = start(platform, "client.py", *where)
-    said = start(platform, "client.py", "--trade", *where).communicate(timeout=20)[0].splitlines()
+    said = start(platform, "client.py", "--trade", *where).communicate(timeout=PATIENCE)[0].splitlines()
     assert said[0].startswith("placed order")
     assert said[1].endswith("the order is New")
     assert said[2].endswith("is Canceled")
     assert showing.stdout.readline().startswith("BTC/USD at ")
     showing.send_signal(signal.SIGINT)
-    assert (showing.communicate(timeout=20)[1], showing.returncode) == ("", 0)
+    assert (showing.communicate(timeout=PATIENCE)[1], showing.returncode) == ("", 0)
 
 
 def test_frames_of_the_documentation_are_a_book():
@@ -231,8 +225,8 @@ def client(
 
 @asynccontextmanager
 async def rest(platform: Platform, email: str) -> AsyncIterator[httpx.AsyncClient]:
-    login = Login(email, PASSWORD, urls(platform)["api"])
-    async with httpx.AsyncClient(base_url=urls(platform)["api"], auth=login, timeout=30) as http:
+    bearer = {"Authorization": f"Bearer {token_of(platform, email)}"}
+    async with httpx.AsyncClient(base_url=urls(platform)["api"], headers=bearer, timeout=PATIENCE) as http:
         yield http
 
 
@@ -293,17 +287,11 @@ def cut_connection(_platform: Platform, exchange: Exchange) -> None:
 
 
 def kill_frontend(platform: Platform, _exchange: Exchange) -> None:
-    kill([frontend_worker(platform)])
-
-
-def frontend_worker(platform: Platform) -> int:
-    pids = platform.processes("asgi")
-    (worker,) = (pid for pid in pids if parent_of(pid) in pids)
-    return worker
+    kill([worker_of(platform)])
 
 
 async def connected_anew(exchange: Exchange, before: Any) -> None:
-    await exchange.until(lambda: exchange._socket is not before and exchange._takes_requests, seconds=30)
+    await exchange.until(lambda: exchange._socket is not before and exchange._takes_requests, seconds=PATIENCE)
 
 
 def fills_of(exchange: Exchange, order: dict[str, Any]) -> list[dict[str, Any]]:
@@ -337,10 +325,12 @@ async def account_is_the_venues(platform: Platform, exchange: Exchange) -> None:
     ((last,),) = platform.query(_LAST_TOLD, (await exchange.get("/account"))["id"])
     await exchange.until(lambda: account.sequence == last)
 
-    orders = {raw["id"]: with_decimals(raw) for raw in await everything(exchange, "/orders")}
+    orders = await everything(exchange, "/orders", "id", min(account.orders, default=0))
     assert {order_id: orders[order_id] for order_id in account.orders} == account.orders
-    assert {order_id for order_id in orders if is_open(orders[order_id])} <= account.orders.keys()
-    fills = {raw["trade_id"]: with_decimals(raw) for raw in await everything(exchange, "/fills")}
+    assert await everything(exchange, "/orders", "id", status="open") == {
+        order_id: order for order_id, order in account.orders.items() if is_open(order)
+    }
+    fills = await everything(exchange, "/fills", "trade_id", min(account.fills, default=0))
     assert {trade_id: fills[trade_id] for trade_id in account.fills} == account.fills
     balances = [with_decimals(raw) for raw in (await exchange.get("/balances"))["results"]]
     assert {balance["asset"]: balance for balance in balances} == account.balances
@@ -349,12 +339,16 @@ async def account_is_the_venues(platform: Platform, exchange: Exchange) -> None:
 _LAST_TOLD = "SELECT last_sequence FROM account_streams WHERE account_id = %s"
 
 
-async def everything(exchange: Exchange, path: str) -> list[dict[str, Any]]:
-    found, cursor = [], {}
+async def everything(
+    exchange: Exchange, path: str, key: str, first: int = 0, **query: Any
+) -> dict[int, dict[str, Any]]:
+    """Read all that there is, newest first, from the one with this id on."""
+    found: dict[int, dict[str, Any]] = {}
+    cursor: dict[str, Any] = {}
     while True:
-        page = await exchange.get(path, limit=1000, **cursor)
-        found += page["results"]
-        if page["next_cursor"] is None:
+        page = await exchange.get(path, limit=1000, **query, **cursor)
+        found |= {raw[key]: with_decimals(raw) for raw in page["results"]}
+        if page["next_cursor"] is None or min(found) <= first:
             return found
         cursor = {"cursor": page["next_cursor"]}
 

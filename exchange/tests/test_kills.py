@@ -25,6 +25,8 @@ import pytest
 
 from exchange.tests.platform import Platform, health, kill, parent_of, running_platform, wait_for
 
+pytestmark = pytest.mark.xdist_group("kills")
+
 PASSWORD = "exchange-demo"
 EMAILS = ("alice@example.com", "bob@example.com", "admin@example.com")
 THREADS_EACH = 2

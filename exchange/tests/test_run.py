@@ -12,6 +12,8 @@ import pytest
 from exchange.embedded import sole_owner
 from exchange.tests.platform import free_ports, health, kill, parent_of, running_platform, wait_for
 
+pytestmark = pytest.mark.xdist_group("run")
+
 
 @pytest.fixture
 def var(tmp_path: Path) -> Path:

@@ -6,21 +6,15 @@ still be refused is right: rules such as a password's strength are beyond a sche
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from exchange.tests.platform import PROJECT, Platform, health, running_platform, wait_for
+from exchange.tests.platform import PROJECT, Platform
+
+pytestmark = pytest.mark.xdist_group("platform")
 
 PUBLIC = ("markets", "system", "authentication")
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running_platform(tmp_path_factory.mktemp("schema") / "var", DEMO="1") as platform:
-        wait_for(lambda: health(platform.ports) == "ok", "all is well")
-        yield platform
 
 
 @pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.long)])

@@ -3,11 +3,15 @@
 import http.client
 import json
 import socket
-from pathlib import Path
 from typing import Any
 
+import pytest
+
 from accounts.tests.signing import now_ms, sign_ed25519, sign_hmac
-from exchange.tests.platform import Platform, health, running_platform, wait_for
+from exchange.tests.platform import Platform
+from exchange.tests.sockets import ALICE, token_of
+
+pytestmark = pytest.mark.xdist_group("platform")
 
 ORDER = {"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "0.1", "price": "40000.00"}
 SIGNED = [
@@ -34,10 +38,10 @@ def _ask(port: str, method: str, path: str, body: str, headers: dict[str, str]) 
 
 def _make_key(platform: Platform, **fields: Any) -> dict[str, Any]:
     port = platform.ports["API_PORT"]
-    login = json.dumps({"email": "alice@example.com", "password": "exchange-demo"})
-    _, tokens = _ask(port, "POST", "/api/v1/auth/token", login, {})
     body = json.dumps({"name": "bot", "scopes": ["read", "trade"], **fields})
-    status, made = _ask(port, "POST", "/api/v1/auth/keys", body, {"Authorization": f"Bearer {tokens['access']}"})
+    status, made = _ask(
+        port, "POST", "/api/v1/auth/keys", body, {"Authorization": f"Bearer {token_of(platform, ALICE)}"}
+    )
     assert status == 201, made
     return made
 
@@ -58,17 +62,15 @@ def _raw(port: str, start: str, body: str, headers: dict[str, str]) -> int:
         return int(connection.recv(65536).split()[1])
 
 
-def test_a_signature_is_the_same_through_every_server(tmp_path: Path) -> None:
-    with running_platform(tmp_path / "var", DEMO="1") as platform:
-        wait_for(lambda: health(platform.ports) == "ok", "all is well")
-        for kind in ("HMAC", "Ed25519"):
-            key = _make_key(platform, kind=kind, allowed_ips=["127.0.0.0/8"])
-            for server in ("API_PORT", "FRONTEND_PORT"):
-                _judge(platform.ports[server], key)
-        key = _make_key(platform, allowed_ips=["192.0.2.1"])
-        port, headers = platform.ports["API_PORT"], _headers(key, "GET/api/v1/orders")
-        status, answer = _ask(port, "GET", "/api/v1/orders", "", headers)
-        assert (status, answer["errors"][0]["value"]) == (403, "127.0.0.1")
+def test_a_signature_is_the_same_through_every_server(platform: Platform) -> None:
+    for kind in ("HMAC", "Ed25519"):
+        key = _make_key(platform, kind=kind, allowed_ips=["127.0.0.0/8"])
+        for server in ("API_PORT", "FRONTEND_PORT"):
+            _judge(platform.ports[server], key)
+    key = _make_key(platform, allowed_ips=["192.0.2.1"])
+    port, headers = platform.ports["API_PORT"], _headers(key, "GET/api/v1/orders")
+    status, answer = _ask(port, "GET", "/api/v1/orders", "", headers)
+    assert (status, answer["errors"][0]["value"]) == (403, "127.0.0.1")
 
 
 def _judge(port: str, key: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ from decimal import Decimal
 import pytest
 
 from exchange.tests.observer import Book
-from exchange.tests.platform import Platform, wait_for
+from exchange.tests.platform import Platform
 from exchange.tests.sockets import ALICE, BOB, CAROL, Client, Json, order, rest, written
+
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
 
 OWN = ("orders", "fills", "balances")
 
@@ -20,18 +22,6 @@ OWN = ("orders", "fills", "balances")
 def client(platform):
     with Client(platform) as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def _books_are_empty(platform):
-    """Each test begins with nobody's orders in the books."""
-    for email in (ALICE, BOB, CAROL):
-        rest(platform, "DELETE", "/orders", email)
-    wait_until_taken(platform)
-
-
-def wait_until_taken(platform: Platform) -> None:
-    wait_for(lambda: not platform.query("SELECT FROM commands WHERE sequence IS NULL LIMIT 1"), "all is taken")
 
 
 def place(platform: Platform, email: str, *orders: Json) -> list[Json]:
@@ -155,7 +145,7 @@ def test_deltas_of_several_markets_chain_and_end_where_rest_is(platform, client)
         for one in placed[round_::3]:
             rest(platform, "DELETE", f"/orders/{one['id']}", BOB)
     rest(platform, "PATCH", f"/orders/{placed[-1]['id']}", BOB, {"quantity": "0.001"})
-    wait_until_taken(platform)
+    platform.wait_until_taken()
     for name in names:
         book = check_book(platform, client, name)
         assert (book.snapshots, book.deltas > 5) == (1, True)
@@ -302,7 +292,7 @@ def test_whoever_comes_back_gets_what_came_after_and_then_what_comes(platform):
     with Client(platform, ALICE) as alice:
         begin(alice, *OWN)
         place(platform, ALICE, *(order("Buy", "1", f"{n}.00", symbol="BTC/USD") for n in range(1, 301)))
-        wait_until_taken(platform)
+        platform.wait_until_taken()
         told = gather_own(alice)
     place(platform, ALICE, order("Buy", "1", "5.00", symbol="BTC/USD"))
     now = last_sequence(platform, alice.account_id)

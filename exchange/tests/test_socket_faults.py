@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -32,6 +31,8 @@ from exchange.tests.sockets import (
     url_of,
     worker_of,
 )
+
+pytestmark = pytest.mark.xdist_group("platform")
 
 READERS = 20
 LEVELS = 4000
@@ -117,7 +118,7 @@ def test_reader_that_takes_nothing_is_dropped_with_a_reason_and_nobody_else_noti
         deaf = stack.enter_context(deaf_reader(platform))
         ask_for_much(platform, deaf)
         churn(platform, 20)
-        wait_for(lambda: not platform.query("SELECT FROM commands WHERE sequence IS NULL LIMIT 1"), "all is taken")
+        platform.wait_until_taken()
         for client in clients:
             book = follow_to_the_end(platform, client)
             assert book.snapshots == 1
@@ -140,16 +141,16 @@ def _read_on(reader: ClientConnection) -> None:
 
 
 def test_connection_of_a_reader_that_never_reads_again_is_given_up(platform):
-    before = connections_of(platform)
+    wait_for(lambda: connections_of(platform) == 0, "nobody is left of another test")
     with ExitStack() as stack:
         ask_for_much(platform, *(stack.enter_context(deaf_reader(platform)) for _ in range(2)))
-        assert connections_of(platform) == before + 2
-        wait_for(lambda: connections_of(platform) <= before, "the connections are gone")
+        assert connections_of(platform) == 2
+        wait_for(lambda: connections_of(platform) == 0, "the connections are gone")
 
 
 def test_many_who_are_cut_leave_nothing_behind(platform):
     pid = worker_of(platform)
-    before = memory_of(pid)
+    before, said = memory_of(pid), len(platform.log("frontend"))
     for _ in range(10):
         with ExitStack() as stack:
             for _ in range(10):
@@ -158,11 +159,11 @@ def test_many_who_are_cut_leave_nothing_behind(platform):
                 client.socket.socket.shutdown(socket.SHUT_RDWR)
     wait_for(lambda: connections_of(platform) == 0, "the connections are gone")
     assert memory_of(pid) - before < 40
-    assert "Traceback" not in (platform.var / "log" / "frontend.log").read_text()
+    assert "Traceback" not in platform.log("frontend")[said:]
 
 
 def test_what_the_feed_left_out_is_told_though_nothing_follows(platform):
-    redis = Redis.from_url(json.loads((platform.var / "servers.json").read_text())["redis_url"])
+    redis = platform.redis()
     with Client(platform) as client, Client(platform, ALICE) as alice:
         client.subscribe("book:BTC-USD")
         client.next("book:BTC-USD")
@@ -187,7 +188,7 @@ def test_what_the_feed_left_out_is_told_though_nothing_follows(platform):
 
 
 def test_entry_that_is_no_news_harms_nobody(platform):
-    redis = Redis.from_url(json.loads((platform.var / "servers.json").read_text())["redis_url"])
+    redis = platform.redis()
     with Client(platform) as client:
         client.subscribe("book:BTC-USD")
         client.next("book:BTC-USD")

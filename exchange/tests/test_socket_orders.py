@@ -5,7 +5,6 @@ with it where that was asked, and nobody else's.
 What is wrong with an order is told as over REST (test_socket_requests.py).
 """
 
-import json
 import os
 import signal
 import socket as sockets
@@ -20,6 +19,8 @@ from websockets.exceptions import WebSocketException
 
 from exchange.tests.platform import Platform, kill, parent_of, wait_for
 from exchange.tests.sockets import ALICE, BOB, REQUESTS_WAITING_MAX, Client, Json, order, rest, worker_of, written
+
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
 
 
 @pytest.fixture
@@ -148,8 +149,7 @@ def test_requests_beyond_those_that_may_wait_are_refused_and_the_others_are_answ
 
     def hold() -> None:
         """Lock the balances that all of them wait for."""
-        url = json.loads((platform.var / "servers.json").read_text())["database_url"]
-        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        with closing(psycopg2.connect(platform.servers()["database_url"])) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT FROM balances WHERE account_id = %s FOR UPDATE", [alice.account_id])
             locked.set()
             release.wait(30)

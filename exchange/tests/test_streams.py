@@ -2,14 +2,12 @@
 
 The law: whatever is killed, a client that keeps books from the stream ends equal to the database, with every checksum right on the way,
 and an account is told everything once and in order. Moments and orders come from a seed that is printed; STREAM_SEED repeats it.
-How processes are found is exchange/tests/platform.py's, what one socket answers exchange/tests/test_sockets.py's.
+How processes are found is exchange/tests/platform.py's, what one socket answers exchange/tests/test_socket_*.py's.
 """
 
 import asyncio
-import http.client
 import json
 import os
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 from random import Random
@@ -20,27 +18,20 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from exchange.tests.observer import Book, Observer
-from exchange.tests.platform import Platform, health, kill, parent_of, running_platform, wait_for
+from exchange.tests.platform import Platform, health, kill, wait_for
+from exchange.tests.sockets import ALICE, BOB, MESSAGES_PER_SECOND, order, rest, token_of, url_of, worker_of
+
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.usefixtures("_books_are_empty")]
 
 SYMBOLS = {
     "BTC/USD": (50_000, "0.01", "0.00001"),
     "ETH/USD": (2_000, "0.01", "0.0001"),
     "ETH/BTC": (0.04, "0.00001", "0.001"),
 }
-PASSWORD = "exchange-demo"
 BATCH = 50
 CONNECTIONS = 2
 """Of an observer: one for the markets and one for the account."""
 PATIENCE = 90.0
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running_platform(
-        tmp_path_factory.mktemp("streams") / "var", DEMO="1", WS_MESSAGES_PER_SECOND="1000"
-    ) as platform:
-        wait_for(lambda: health(platform.ports) == "ok", "all is well")
-        yield platform
 
 
 @pytest.fixture
@@ -64,15 +55,16 @@ def test_books_and_events_are_whole_through_50_000_commands_and_many_kills(platf
 
 
 async def follow_through(platform: Platform, random: Random, *, commands: int, kills: list) -> None:
-    tokens = {name: await asyncio.to_thread(sign_in, platform, f"{name}@example.com") for name in ("alice", "bob")}
-    observer = Observer(platform.ports["FRONTEND_PORT"], [*SYMBOLS], tokens["alice"])
+    tokens = {email: await asyncio.to_thread(token_of, platform, email) for email in (ALICE, BOB)}
+    begin = newest(platform)
+    observer = Observer(platform.ports["FRONTEND_PORT"], [*SYMBOLS], tokens[ALICE])
     followers = [asyncio.create_task(observer.follow_markets()), asyncio.create_task(observer.follow_account())]
     await until(lambda: observer.account_sequence is not None and all(known(book) for book in observer.books.values()))
     first = observer.account_sequence
     sent: dict[str, int] = dict.fromkeys(tokens, 0)
     flows = [
-        asyncio.create_task(trade(platform, token, name, Random(random.random()), sent, commands // 2))
-        for name, token in tokens.items()
+        asyncio.create_task(trade(platform, token, email, Random(random.random()), sent, commands // 2))
+        for email, token in tokens.items()
     ]
     for n, kill_some in enumerate(kills, start=1):
         await until(
@@ -80,18 +72,26 @@ async def follow_through(platform: Platform, random: Random, *, commands: int, k
         )
         await asyncio.to_thread(kill_some, platform)
     await asyncio.gather(*flows)
-    await asyncio.to_thread(wait_until_taken, platform)
+    await asyncio.to_thread(platform.wait_until_taken)
     await until(lambda: caught_up(platform, observer) or any(follower.done() for follower in followers))
     for follower in followers:
         assert not follower.done(), follower.exception()
         follower.cancel()
     check_books(platform, observer)
-    check_events(platform, observer, first)
+    check_events(platform, observer, first, begin)
     print(  # noqa: T201  pytest -rP shows it
         f"{sum(sent.values())} commands, {sum(book.deltas for book in observer.books.values())} deltas, "
         f"{sum(book.snapshots for book in observer.books.values())} snapshots, {len(observer.told)} events"
     )
     assert sum(sent.values()) >= commands
+    await asyncio.to_thread(wait_for, lambda: is_well(platform), "all is well again")
+
+
+def is_well(platform: Platform) -> bool:
+    """Tell whether matching works, and its news reach the feed: whoever could not write there is silent for a second."""
+    before = platform.redis().xlen("feed")
+    rest(platform, "POST", "/orders?wait=5000", BOB, order("Buy", "0.001", "1.00", symbol="BTC/USD"))
+    return health(platform.ports) == "ok" and platform.redis().xlen("feed") > before
 
 
 def known(book: Book) -> bool:
@@ -108,27 +108,29 @@ async def until(happened) -> None:
 _runs = count(1)
 
 
-async def trade(platform: Platform, token: str, name: str, random: Random, sent: dict[str, int], commands: int) -> None:
+async def trade(
+    platform: Platform, token: str, email: str, random: Random, sent: dict[str, int], commands: int
+) -> None:
     """Send batches of orders, cancels and amendments of chance, connecting again where the frontend is killed."""
     live: list[int] = []
-    run = next(_runs)
-    while sent[name] < commands:
+    run = f"{email.partition('@')[0]}-{next(_runs)}"
+    while sent[email] < commands:
         try:
-            async with connect(f"ws://127.0.0.1:{platform.ports['FRONTEND_PORT']}/ws/v1", max_size=None) as socket:
+            async with connect(url_of(platform), max_size=None) as socket:
                 await ask(socket, op="auth", token=token)
-                while sent[name] < commands:
-                    bodies = [make_order(random, f"{name}-{run}-{sent[name]}-{n}") for n in range(BATCH)]
+                while sent[email] < commands:
+                    bodies = [make_order(random, f"{run}-{sent[email]}-{n}") for n in range(BATCH)]
                     answer = await ask(socket, op="place_batch", orders=bodies)
                     results = answer.get("results", [])
                     live += [one["order"]["id"] for one in results if "order" in one]
-                    sent[name] += len(results)
+                    sent[email] += len(results)
                     for order_id in random.sample(live, min(len(live), BATCH // 4)):
                         live.remove(order_id)
                         if random.random() < 0.5:
                             await ask(socket, op="cancel", order_id=order_id)
                         else:
                             await ask(socket, op="amend", order_id=order_id, quantity="0.009")
-                        sent[name] += 1
+                        sent[email] += 1
                     live = live[-500:]
                     if random.random() < 0.01:
                         await ask(socket, op="cancel_all", symbol=random.choice([*SYMBOLS]))
@@ -138,6 +140,7 @@ async def trade(platform: Platform, token: str, name: str, random: Random, sent:
 
 async def ask(socket: Any, **request: Any) -> dict[str, Any]:
     await socket.send(json.dumps({**request, "id": 1}))
+    await asyncio.sleep(1 / MESSAGES_PER_SECOND)
     answer: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
     return answer
 
@@ -158,24 +161,6 @@ def make_order(random: Random, client_order_id: str) -> dict[str, Any]:
     }
 
 
-def sign_in(platform: Platform, email: str) -> str:
-    status, answer = rest(platform, "POST", "/auth/token", {"email": email, "password": PASSWORD})
-    assert status == 200, answer
-    token: str = answer["access"]
-    return token
-
-
-def rest(platform: Platform, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", int(platform.ports["API_PORT"]), timeout=30)
-    try:
-        text = None if body is None else json.dumps(body)
-        connection.request(method, f"/api/v1{path}", text, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
-
 def kill_matching(platform: Platform) -> None:
     kill(platform.processes("matching0"))
 
@@ -186,12 +171,12 @@ def kill_valkey(platform: Platform) -> None:
 
 
 def kill_frontend(platform: Platform) -> None:
-    pids = platform.processes("exchange.asgi")
-    kill([pid for pid in pids if parent_of(pid) in pids])
+    kill([worker_of(platform)])
 
 
-def wait_until_taken(platform: Platform) -> None:
-    wait_for(lambda: not platform.query("SELECT FROM commands WHERE sequence IS NULL LIMIT 1"), "commands are taken")
+def newest(platform: Platform) -> tuple[int, int]:
+    """Return the ids of the last order and the last trade: what comes after is this test's."""
+    return platform.query("SELECT COALESCE(max(id), 0), (SELECT COALESCE(max(id), 0) FROM trades) FROM orders")[0]
 
 
 def caught_up(platform: Platform, observer: Observer) -> bool:
@@ -223,8 +208,9 @@ def check_books(platform: Platform, observer: Observer) -> None:
         assert set(seen) <= set(all_trades) if was_cut else seen == all_trades
 
 
-def check_events(platform: Platform, observer: Observer, first: int) -> None:
+def check_events(platform: Platform, observer: Observer, first: int, begin: tuple[int, int]) -> None:
     """What was told is what was stored; the last that was told of each order, and the balances, are what the database has."""
+    last_order, last_trade = begin
     account_id = account_of(platform)
     rows = platform.query(_EVENTS, account_id, first)
     stored = {sequence: (channel, json.loads(payload)) for sequence, channel, payload in rows}
@@ -241,9 +227,9 @@ def check_events(platform: Platform, observer: Observer, first: int) -> None:
             else:
                 balances[one["asset"]] = (Decimal(one["available"]), Decimal(one["held"]))
     assert {order_id: (status, Decimal(filled)) for order_id, (status, filled) in orders.items()} == {
-        order_id: (status, filled) for order_id, status, filled in platform.query(_ORDERS, account_id)
+        order_id: (status, filled) for order_id, status, filled in platform.query(_ORDERS, account_id, last_order)
     }
-    assert sorted(fills) == sorted(platform.query(_FILLS, account_id, account_id))
+    assert sorted(fills) == sorted(platform.query(_FILLS, account_id, last_trade, account_id, last_trade))
     assert balances == {code: (available, held) for code, available, held in platform.query(_BALANCES, account_id)}
 
 
@@ -257,10 +243,10 @@ _LEVELS = """
 """
 _TRADES = "SELECT t.id FROM trades t JOIN markets m ON m.id = t.market_id WHERE m.symbol = %s ORDER BY t.id"
 _EVENTS = "SELECT sequence, channel, payload FROM account_events WHERE account_id = %s AND sequence > %s"
-_ORDERS = "SELECT id, status, filled_quantity FROM orders WHERE account_id = %s"
+_ORDERS = "SELECT id, status, filled_quantity FROM orders WHERE account_id = %s AND id > %s"
 _FILLS = """
-    SELECT id, 'Maker' FROM trades WHERE maker_account_id = %s
-    UNION ALL SELECT id, 'Taker' FROM trades WHERE taker_account_id = %s
+    SELECT id, 'Maker' FROM trades WHERE maker_account_id = %s AND id > %s
+    UNION ALL SELECT id, 'Taker' FROM trades WHERE taker_account_id = %s AND id > %s
 """
 _BALANCES = """
     SELECT a.code, b.available, b.held FROM balances b JOIN assets a ON a.id = b.asset_id WHERE b.account_id = %s

@@ -1,6 +1,7 @@
 """Change phases and throw kill switches in the back office."""
 
 from collections.abc import Iterator
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -13,8 +14,10 @@ from django.urls import reverse
 from accounts.models import Account, User
 from accounts.tests.builders import make_trader, make_user
 from accounts.tests.rivals import PATIENCE, running
+from orders import switchboard
 from orders.models import OPEN, Command, Market, MarketState, Order
 from orders.switchboard import USERS_AT_ONCE_MAX
+from orders.switches import kill_markets
 from orders.tests.builders import make_market, place_order
 from trading.matching import Shard
 
@@ -213,8 +216,8 @@ def test_users_are_killed_a_few_at_a_time(operator):
     assert said(response) == [f"At most {USERS_AT_ONCE_MAX} users at once."]
 
 
-def test_what_matching_does_not_take_is_said_and_logged(operator, transactional_db, markets):
-    """Takes as long as a switch waits for matching."""
+def test_what_matching_does_not_take_is_said_and_logged(operator, transactional_db, markets, monkeypatch):
+    monkeypatch.setattr(switchboard, "kill_markets", partial(kill_markets, timeout=0.5))
     (message,) = said(act(operator, "kill", markets[:1], confirmed="yes", reason="drill"))
     assert message.startswith(
         "BTC/USD: BTC/USD is to be CancelOnly, and the commands that end the orders are in the journal"
