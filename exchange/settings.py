@@ -106,6 +106,8 @@ DATABASES = {
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
+            # Keepalives see a peer that is silent, this one that does not take what is sent.
+            "tcp_user_timeout": 10_000,
         },
     }
 }

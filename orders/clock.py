@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from django.db import connection, transaction
 
-from orders import changes
+from orders import changes, leases
 from orders.journal import ExpirePayload
 from orders.models import Command, Market
 from orders.terms import CommandKind, Phase, Reason
@@ -44,11 +44,6 @@ _DEAD_MEN = """
     DELETE FROM dead_man_switches WHERE account_id IN (
         SELECT account_id FROM dead_man_switches WHERE expires_at <= now()
         ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
-    ) RETURNING account_id
-"""
-_LEASES = """
-    DELETE FROM disconnect_leases WHERE id IN (
-        SELECT id FROM disconnect_leases WHERE expires_at <= now() ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
     ) RETURNING account_id
 """
 _ENDED_CALLS = """
@@ -142,8 +137,8 @@ def keep_hours() -> int:
 
 def fire_leases() -> int:
     """Cancel the orders of those whose sockets died with their process; returns of how many accounts."""
-    due = {account_id for (account_id,) in _rows(_LEASES, LEASES_A_RUN)}
-    for account_id in sorted(due):
+    due = leases.sweep(LEASES_A_RUN)
+    for account_id in due:
         asked = changes.cancel_all(account_id, reason=Reason.DISCONNECT)
         log.warning("disconnect_lease_ran_out", account=account_id, orders=asked.open)
     return len(due)

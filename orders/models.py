@@ -648,9 +648,25 @@ class DisconnectLease(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False, related_name="+")
     expires_at = models.DateTimeField(db_index=True)
+    has_grace = models.BooleanField(
+        db_default=True, help_text="It gets more time, once, where nobody could look for those that had run out."
+    )
 
     class Meta:
         db_table = "disconnect_leases"
 
     def __str__(self) -> str:
         return f"{self.account_id} until {self.expires_at}"
+
+
+class LeaseSweep(models.Model):
+    """When somebody last looked for leases that have run out: one row."""
+
+    swept_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "lease_sweeps"
+        constraints = [models.CheckConstraint(name="lease_sweeps_one", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.swept_at}"

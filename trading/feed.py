@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 import structlog
-from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
 from accounts.times import to_microseconds
+from orders.quick_redis import quick_redis
 from trading.books import MarketBook
 from trading.selectors import AuctionState
 from trading.settlement import Settlement
@@ -95,7 +95,7 @@ class Publisher:
         # The changes are taken off the books in any case, for the next entry is not to have them.
         entry = msgspec.msgpack.encode(news_of(settlement))
         if time.monotonic() >= self._silent_until:
-            get_redis_connection().xadd(KEY, {FIELD: entry}, maxlen=LENGTH_MAX, approximate=True)
+            quick_redis().xadd(KEY, {FIELD: entry}, maxlen=LENGTH_MAX, approximate=True)
 
 
 def news_of(settlement: Settlement) -> News:

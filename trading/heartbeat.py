@@ -5,8 +5,9 @@ The law: a sign of life only; matching neither waits for it nor fails by it.
 
 import time
 
-from django_redis import get_redis_connection
 from redis.exceptions import RedisError
+
+from orders.quick_redis import patient_redis, quick_redis
 
 ALIVE_SECONDS = 5.0
 _BEAT_SECONDS = 1.0
@@ -20,14 +21,14 @@ def beat(shard: int) -> None:
         return
     _last_beat[shard] = now
     try:
-        get_redis_connection().set(_key(shard), f"{time.time():.3f}", ex=60)
+        quick_redis().set(_key(shard), f"{time.time():.3f}", ex=60)
     except RedisError:
         pass
 
 
 def is_alive(shard: int) -> bool:
     """Tell whether the shard's worker wrote in the last seconds. Raises RedisError where Redis is away."""
-    written = get_redis_connection().get(_key(shard))
+    written = patient_redis().get(_key(shard))
     return written is not None and time.time() - float(written) < ALIVE_SECONDS
 
 

@@ -1,15 +1,19 @@
 """Let what is rare in an account's ledger be read by index."""
 
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # Beside trading. Where this is cut off, drop the indexes that it leaves behind, which may be invalid, and run it again.
+    atomic = False
+
     dependencies = [
         ("accounts", "0008_account_events"),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="transfer",
             index=models.Index(
                 condition=models.Q(("kind__in", ["trade", "fee"]), _negated=True),
@@ -17,7 +21,7 @@ class Migration(migrations.Migration):
                 name="transfers_debit_rare",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="transfer",
             index=models.Index(
                 condition=models.Q(("kind__in", ["trade", "fee"]), _negated=True),

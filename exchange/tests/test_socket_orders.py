@@ -243,6 +243,26 @@ def test_orders_end_when_the_server_process_is_killed(platform, bob):
     wait_until_up(platform, before)
 
 
+def test_lease_of_a_socket_that_is_given_up_is_replaced_and_what_is_sent_then_stays(platform):
+    with Client(platform, ALICE) as old, Client(platform, ALICE) as alice:
+        lease = old.ask("cancel_on_disconnect", enabled=True)["lease"]
+        placed = place(old, bid(10))["id"]
+        answer = alice.ask("cancel_on_disconnect", enabled=True, replaces=lease)
+        assert answer["enabled"]
+        assert answer["lease"] != lease
+        stays = place(alice, bid(11))["id"]
+        wait_for(lambda: shown(platform, ALICE, placed)["status"] == "Canceled", "the order has ended")
+        assert shown(platform, ALICE, placed)["reason"] == "disconnect"
+        told = old.next(lambda frame: frame.get("op") == "cancel_on_disconnect")
+        assert told["enabled"] is False
+        assert "replaced" in told["detail"]
+        old.close()
+        time.sleep(1.0)
+        assert shown(platform, ALICE, stays)["status"] == "New"
+        assert alice.ask("cancel_on_disconnect", enabled=True)["lease"] == answer["lease"]
+    wait_for(lambda: shown(platform, ALICE, stays)["status"] == "Canceled", "the new lease has its effect")
+
+
 # -- the end of the server -----------------------------------------------------------------------------
 
 

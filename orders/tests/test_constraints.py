@@ -13,7 +13,7 @@ from accounts.models import Account, Asset
 from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
-from orders.models import Command, FeeRate, Market, MarketMakerProtection, MarketState, Order
+from orders.models import Command, FeeRate, LeaseSweep, Market, MarketMakerProtection, MarketState, Order
 from orders.requests import read_new_order
 from orders.tests.builders import make_market
 
@@ -354,6 +354,7 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("commands_are_final", lambda: Command.objects.update(order=None)),
     ("commands_are_final", lambda: _twice(lambda: Command.objects.filter(order__in=ORDERS).update(**TAKEN))),
     ("commands_stay", lambda: _delete_all("commands")),
+    ("lease_sweeps_one", lambda: LeaseSweep.objects.create(id=2, swept_at=Now())),
     ("market_maker_protections_scope", lambda: _twice(_protection)),
     ("market_maker_protections_limits", lambda: _protection(window_ms=0)),
     ("market_maker_protections_limits", lambda: _protection(quantity_limit=0)),

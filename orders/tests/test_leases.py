@@ -11,13 +11,20 @@ from accounts.tests.builders import make_trader
 from accounts.tests.rivals import at_once, start_waiting
 from orders import leases
 from orders.clock import do_what_is_due
-from orders.models import Command, DisconnectLease
+from orders.models import Command, DisconnectLease, LeaseSweep
 from orders.tests.builders import make_market, place_order
 
 # Whoever takes a lock until a transaction ends needs one that does.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LONG = timedelta(days=3)
+
+
+@pytest.fixture(autouse=True)
+def _clock_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has looked before, and a loaded machine is slow, not away."""
+    monkeypatch.setattr(leases, "SWEEP_GAP_SECONDS", 60)
+    do_what_is_due()
 
 
 @pytest.fixture
@@ -145,3 +152,115 @@ def test_lease_of_an_account_without_open_orders_fires_and_asks_nothing():
     account = make_trader()
     assert leases.fire(leases.take(account.id))
     assert asked() == []
+
+
+# -- after an outage -----------------------------------------------------------------------------------
+
+
+def be_away() -> None:
+    """Let nobody have looked for long."""
+    LeaseSweep.objects.update(swept_at=now() - LONG)
+
+
+def test_leases_that_ran_out_while_nobody_could_look_may_be_renewed_first(account):
+    (first, second) = leases.take(account.id), leases.take(account.id)
+    let_run_out(first)
+    be_away()
+
+    assert do_what_is_due()["fire_leases"] == 0
+    assert do_what_is_due()["fire_leases"] == 0
+
+    assert leases.renew([first, second]) == {first, second}
+    assert asked() == []
+
+
+def test_leases_that_nobody_renews_after_an_outage_fire_a_lease_later(account):
+    died = leases.take(account.id)
+    be_away()
+    before = now()
+    assert do_what_is_due()["fire_leases"] == 0
+    assert DisconnectLease.objects.get().expires_at >= before + timedelta(seconds=leases.LEASE_SECONDS)
+    let_run_out(died)
+
+    assert do_what_is_due()["fire_leases"] == 1
+
+    assert asked() == [(account.id, "disconnect")] * 2
+
+
+def test_clock_that_always_comes_late_ends_the_orders_of_the_dead_all_the_same(account):
+    died = leases.take(account.id)
+    be_away()
+    assert do_what_is_due()["fire_leases"] == 0
+    let_run_out(died)
+    be_away()
+
+    assert do_what_is_due()["fire_leases"] == 1
+
+
+def test_lease_that_was_renewed_outlasts_the_next_outage_too(account):
+    lease = leases.take(account.id)
+    for _ in range(2):
+        let_run_out(lease)
+        be_away()
+        assert do_what_is_due()["fire_leases"] == 0
+        assert leases.renew([lease]) == {lease}
+
+
+def test_lease_that_is_being_renewed_is_not_waited_for_after_an_outage(account):
+    lease = leases.take(account.id)
+    be_away()
+    with transaction.atomic():
+        leases.renew([lease])
+        (done,) = at_once([do_what_is_due])
+    assert done["fire_leases"] == 0
+    assert LeaseSweep.objects.get().swept_at > now() - LONG
+
+
+# -- taken anew ----------------------------------------------------------------------------------------
+
+
+def test_lease_that_is_replaced_has_its_effect_before_what_is_placed_later(account):
+    old = leases.take(account.id)
+
+    new = leases.take(account.id, replaces=old)
+    placed = place_order(account)
+
+    assert asked() == [(account.id, "disconnect")] * 2
+    assert max(Command.objects.filter(kind="cancel_all").values_list("id", flat=True)) < placed.commands.get().id
+    assert not leases.fire(old)
+    assert DisconnectLease.objects.get().id == new
+
+
+def test_nobody_replaces_anothers_lease(account):
+    others = leases.take(account.id)
+
+    leases.take(make_trader().id, replaces=others)
+
+    assert asked() == []
+    assert leases.renew([others]) == {others}
+
+
+def test_lease_that_is_gone_may_be_replaced_and_asks_nothing(account):
+    old = leases.take(account.id)
+    leases.release(old)
+    assert leases.renew([leases.take(account.id, replaces=old)])
+    assert asked() == []
+
+
+def test_lease_that_is_replaced_and_found_by_the_clock_at_once_ends_the_orders_once(account):
+    for _ in range(5):
+        old = leases.take(account.id)
+        let_run_out(old)
+        before = len(asked())
+        at_once([partial(leases.take, account.id, replaces=old), do_what_is_due])
+        assert len(asked()) == before + 2
+
+
+def test_lease_whose_taking_was_not_answered_may_be_taken_again(account):
+    lease = leases.reserve()
+    assert leases.take(account.id, lease_id=lease) == lease
+    let_run_out(lease)
+
+    assert leases.take(account.id, lease_id=lease) == lease
+
+    assert DisconnectLease.objects.get().expires_at > now()

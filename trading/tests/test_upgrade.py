@@ -5,12 +5,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 import orders.migrations
 import trading.migrations
 from accounts.tests.attacks import triggers_off
 from accounts.tests.builders import make_trader
+from accounts.tests.rivals import start_waiting
 from orders import changes
 from orders.models import Market, Order
 from orders.requests import Amendment
@@ -76,3 +77,19 @@ def test_trades_of_before_have_their_candles():
         cursor.execute(CANDLES_SQL.read_text())
 
     assert set(Candle.objects.values_list()) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_trades_that_are_about_to_be_committed_have_their_candles():
+    market = make_market()
+
+    def make() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(CANDLES_SQL.read_text())
+
+    with transaction.atomic():
+        insert_trades(market.id, [(datetime(2024, 1, 1, tzinfo=UTC), "100", "1")])
+        making = start_waiting(transaction.atomic()(make))
+    making.result()
+
+    assert Candle.objects.count() == 8

@@ -1,6 +1,10 @@
 -- The newest candles of each interval grow with every commit, on whichever page they lie: room beside them keeps their index still.
 ALTER TABLE candles SET (fillfactor = 80);
 
+-- Trades that a worker is about to commit are waited for, and none comes meanwhile; so matching stands still for as long as this
+-- takes. A worker of before, which writes no candles, is not to run on after it.
+LOCK TABLE trades IN SHARE MODE;
+
 -- Candles of the trades that are there already: minutes first, of which all else is made up. A minute's open and close are the
 -- prices of its first and last trade by id.
 WITH minutes AS MATERIALIZED (
