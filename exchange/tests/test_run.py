@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exchange.embedded import sole_owner
-from exchange.tests.platform import free_ports, health, kill, parent_of, running_platform, wait_for
+from exchange.tests.platform import STOP_SECONDS_MAX, free_ports, health, kill, parent_of, running_platform, wait_for
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def run(var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=STOP_SECONDS_MAX,
     )
 
 
@@ -77,7 +77,7 @@ def test_processes_of_a_killed_run_are_stopped_by_the_next(var: Path, taken_port
     another = subprocess.Popen(["sleep", "60"], env={**os.environ, "EXCHANGE_RUN": f"{var}-2"})
     try:
         run(var, API_PORT=str(taken_port))
-        assert leftover.wait(5) == -15
+        assert leftover.wait(STOP_SECONDS_MAX) == -15
         assert another.poll() is None
     finally:
         leftover.kill()

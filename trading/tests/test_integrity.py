@@ -254,7 +254,7 @@ def test_transaction_in_flight_is_waited_for(scene):
             time.sleep(0.3)
 
     rival = Rival(commit_late)
-    began.wait(10)
+    assert began.wait(PATIENCE)
     deposit(account=Account.objects.get(id=scene["taker"]), asset=Asset.objects.get(code="USD"), amount=Decimal(1))
 
     mark = ledger_integrity.settled_id("transfers")

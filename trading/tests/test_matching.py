@@ -11,7 +11,7 @@ from accounts import ledger
 from accounts.models import Balance
 from accounts.tests.attacks import drop_rule, triggers_off
 from accounts.tests.builders import make_trader
-from accounts.tests.rivals import another_connection, two_in_flight
+from accounts.tests.rivals import PATIENCE, another_connection, two_in_flight
 from orders import bell, changes, intake
 from orders.models import Command, Market, MarketState, Order
 from orders.terms import Phase
@@ -582,7 +582,7 @@ def test_two_workers_on_one_shard_by_mistake_stay_serial_and_correct():
 
     def work():
         try:
-            Shard(0).run(seconds=20, should_stop=stop.is_set)
+            Shard(0).run(seconds=2 * PATIENCE, should_stop=stop.is_set)
         except Exception as error:  # noqa: BLE001  told to the test
             failures.append(error)
         finally:
@@ -675,12 +675,12 @@ def test_fence_held_by_another_is_waited_for_and_intake_does_not_care():
         with transaction.atomic():
             MarketState.objects.select_for_update(no_key=True).get(market=market)
             locked.set()
-            release.wait(10)
+            release.wait(PATIENCE)
         connection.close()
 
     holder = threading.Thread(target=hold_fence)
     holder.start()
-    locked.wait(10)
+    assert locked.wait(PATIENCE)
     order = place_order(account)
     worker = threading.Thread(target=lambda: (match(), connection.close()))
     worker.start()
@@ -703,7 +703,9 @@ def test_ring_wakes_a_waiting_worker_at_once():
     while bell.wait(0, 0.01):
         pass
     stop = threading.Event()
-    worker = threading.Thread(target=lambda: (Shard(0).run(seconds=10, should_stop=stop.is_set), connection.close()))
+    worker = threading.Thread(
+        target=lambda: (Shard(0).run(seconds=PATIENCE, should_stop=stop.is_set), connection.close())
+    )
     worker.start()
     try:
         time.sleep(0.4)  # longer than one wait for the bell: the worker is in its second by now
@@ -729,12 +731,12 @@ def test_command_that_commits_late_with_a_low_id_is_not_lost(monkeypatch):
         with transaction.atomic():
             Command.objects.create(market=market, kind="phase", payload={"phase": "Continuous"})
             written.set()
-            commit.wait(10)
+            commit.wait(PATIENCE)
         connection.close()
 
     late = threading.Thread(target=write_and_wait)
     late.start()
-    written.wait(10)
+    assert written.wait(PATIENCE)
     for _ in range(6):
         place_order(account)
         shard.drain()
@@ -746,7 +748,7 @@ def test_command_that_commits_late_with_a_low_id_is_not_lost(monkeypatch):
 
     assert mark_while_in_flight < low
     assert taken == 1
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 2 * PATIENCE
     while shard._low_water.id < low and time.monotonic() < deadline:  # transactions of other tests count as well
         place_order(account)
         shard.drain()
@@ -766,7 +768,7 @@ def test_mark_waits_for_a_transaction_though_none_after_it_has_ended(monkeypatch
         mark_while_in_flight = mark.id
         second.commit()
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 2 * PATIENCE
     while not mark.id and time.monotonic() < deadline:  # transactions of other tests count as well
         mark.advance(14)
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.tests.builders import make_trader
+from accounts.tests.rivals import PATIENCE
 from exchange.celery import app
 from orders import changes, intake
 from orders.models import Command
@@ -76,7 +77,7 @@ def test_killed_worker_is_followed_by_another_that_goes_on():
     with worker() as process:
         assert taken(place_order(account), within=STARTS_WITHIN)
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
     left_behind = place_order(account)
 
     with worker() as process:
@@ -131,14 +132,14 @@ def worker(lap_seconds: float | None = None):
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def stop(process: subprocess.Popen) -> float:
     """End a worker as a supervisor does; returns how many seconds it took."""
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    process.wait(15)
+    process.wait(PATIENCE)
     return time.monotonic() - began
 
 
