@@ -905,7 +905,14 @@ def test_search_finds_nothing_in_an_engine_that_only_could_be_wrong():
     search_for_faults(Changed, parts=1)
 
 
-@pytest.mark.parametrize("engine", WRONG, ids=lambda engine: engine.__name__)
+# Each takes a second or so: one in three in every run, all of them in the long one.
+EACH = [
+    pytest.param(engine, marks=[pytest.mark.long] if n % 3 else [], id=engine.__name__)
+    for n, engine in enumerate(WRONG)
+]
+
+
+@pytest.mark.parametrize("engine", EACH)
 def test_search_finds(engine):
     with pytest.raises(AssertionError):
         search_for_faults(engine, parts=12)
