@@ -61,6 +61,7 @@ ANNOUNCEMENT = """
 The exchange is up. Ctrl-C stops it.
 
   Trader pages   http://localhost:{frontend_port}
+  Streams        ws://localhost:{frontend_port}/ws/v1
   API            http://localhost:{api_port}/api/v1   (http://localhost:{api_port}/api/docs)
   Admin          http://localhost:{api_port}/admin/
   Flower         http://localhost:{flower_port}

@@ -39,6 +39,7 @@ class Hub:
         self._dirty: dict[MarketStream, None] = {}
         self._flush_handle: asyncio.Handle | None = None
         self._flush_not_before = 0.0
+        self._flushed_again: set[MarketStream] = set()
         self._follower = Follower(self._hear)
         self._follower.start()
         self._tasks = [asyncio.ensure_future(self.quotes.run()), asyncio.ensure_future(self._look())]
@@ -103,10 +104,16 @@ class Hub:
         dirty, self._dirty = self._dirty, {}
         for stream in dirty:
             again_at = stream.flush(began)
-            if again_at is not None:
-                self._loop.call_at(again_at, self._flush_soon, stream)
+            if again_at is not None and stream not in self._flushed_again:
+                self._flushed_again.add(stream)
+                self._loop.call_at(again_at, self._flush_again, stream)
         # The sockets' writers have been woken by now, and run before this does.
         self._loop.call_soon(self._flushed, began)
+
+    def _flush_again(self, stream: MarketStream) -> None:
+        """Flush a market where somebody waits for a snapshot, whose time has come."""
+        self._flushed_again.discard(stream)
+        self._flush_soon(stream)
 
     def _flushed(self, began: float) -> None:
         now = self._loop.time()

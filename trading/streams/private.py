@@ -7,8 +7,9 @@ having been told much: who cannot take it at once gets it from the store as fast
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 from django.db import Error as DatabaseDriverError
@@ -23,6 +24,8 @@ from trading.streams.asking import ask, ask_much
 from trading.streams.outbox import Frame, Outbox, frame, text_frame
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 CHANNELS = ("orders", "fills", "balances")
 EVENTS_A_READ = 200
@@ -73,7 +76,7 @@ class PrivateStreams:
     async def subscribe(self, subscription: Subscription, resume_from: int | None) -> None:
         """Send what came after a sequence, or a snapshot, and from then on what comes."""
         self.leave(subscription)
-        if resume_from is None or not await ask(_is_kept, subscription.account_id, resume_from):
+        if resume_from is None or not await _answered(partial(ask, _is_kept, subscription.account_id, resume_from)):
             await self._send_snapshot(subscription)
         else:
             subscription.after = resume_from
@@ -171,15 +174,12 @@ class PrivateStreams:
             if subscription.after >= stream.cursor:
                 stream.subscriptions.add(subscription)
                 return
-            try:
-                await self._deliver_stored(subscription)
-            except DatabaseDriverError as error:
-                log.warning("account_events_not_read", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+            await self._deliver_stored(subscription)
 
     async def _deliver_stored(self, subscription: Subscription) -> None:
         cursor = {subscription.account_id: subscription.after}
-        told = (await ask(events.read_after, cursor, EVENTS_A_READ))[subscription.account_id]
+        found = await _answered(partial(ask, events.read_after, cursor, EVENTS_A_READ))
+        told = found[subscription.account_id]
         if not told or told[0].sequence != subscription.after + 1:
             subscription.outbox.close(EVENTS_LOST, LOST)
         for event in told:
@@ -187,11 +187,21 @@ class PrivateStreams:
             subscription.deliver(event, _frame(event))
 
     async def _send_snapshot(self, subscription: Subscription) -> None:
-        sequence, frames = await ask_much(_snapshot_frames, subscription.account_id)
+        sequence, frames = await _answered(partial(ask_much, _snapshot_frames, subscription.account_id))
         subscription.after = sequence
         for written in frames:
             await subscription.outbox.room()
             subscription.outbox.push(written)
+
+
+async def _answered(asking: Callable[[], Awaitable[Result]]) -> Result:
+    """Ask until the database answers: who has subscribed is not left without what comes, nor told so a second time."""
+    while True:
+        try:
+            return await asking()
+        except DatabaseDriverError as error:
+            log.warning("account_events_not_read", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 def _may_be_more(told: list[StoredEvent]) -> bool:

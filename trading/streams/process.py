@@ -75,7 +75,8 @@ class Process:
         if socket in self._sockets:
             self._sockets.remove(socket)
             self._from[socket.address] -= 1
-            self._from += Counter()  # which drops those that are at zero
+            if not self._from[socket.address]:
+                del self._from[socket.address]
 
     is_valid = staticmethod(still_valid)
 

@@ -115,8 +115,6 @@ class Socket(AsyncConsumer):
         except Exception as error:  # noqa: BLE001  it is logged where it is told
             self._answers.refuse(request_id, error)
 
-    # -- answers -----------------------------------------------------------------------------------
-
     def _is_in_time(self, size: int) -> bool:
         """Count a message; tells whether it may be served. A socket of which far more is refused than served is dropped."""
         in_time = self._pace.take(size, is_known=self._trader is not None)

@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import Error as DatabaseDriverError
 
 from accounts.bodies import BodyReader, integer_reader
 from accounts.callers import Trader
@@ -75,24 +74,17 @@ class Subscriptions:
                 self._own = Subscription(account_id, self._outbox)
             self._own.channels.update(own)
             # Much may have to be sent, as fast as the socket takes it; what it asks for meanwhile does not wait.
-            following = self._follow_own(self._own, resume_from, request_id, after=self._subscribing)
+            following = self._follow_own(self._own, resume_from, after=self._subscribing)
             self._subscribing = asyncio.ensure_future(following)
 
     async def _follow_own(
-        self,
-        subscription: Subscription,
-        resume_from: int | None,
-        request_id: Any,
-        *,
-        after: "asyncio.Task[None] | None",
+        self, subscription: Subscription, resume_from: int | None, *, after: "asyncio.Task[None] | None"
     ) -> None:
         self._waiting += 1
         try:
             if after is not None:
                 await asyncio.wait([after])
             await self._hub.private.subscribe(subscription, resume_from)
-        except DatabaseDriverError as error:
-            self._answers.refuse(request_id, error)
         except Exception:
             log.exception("socket_failed")
             self._outbox.close(EVENTS_LOST, "something went wrong; connect again")
