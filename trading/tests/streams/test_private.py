@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from accounts import events
 from accounts.models import Channel
@@ -110,6 +110,33 @@ def test_whoever_is_dropped_while_it_catches_up_waits_for_nothing(monkeypatch):
         await asyncio.wait_for(catching_up, 20)
 
     asyncio.run(stall())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("resume_from", [None, 1])
+def test_database_that_is_away_while_somebody_subscribes_is_asked_again(monkeypatch, resume_from):
+    account_id = make_trader().id
+    asking = Asking()
+    failures = [OperationalError("away")] * 3
+    monkeypatch.setattr(private, "RETRY_SECONDS", 0.01)
+
+    async def ask(function: Callable[..., Any], *arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await asking.ask(function, *arguments)
+
+    for name in ("ask", "ask_much"):
+        monkeypatch.setattr(private, name, ask)
+
+    async def subscribe() -> None:
+        streams, socket = PrivateStreams(), Socket(account_id)
+        last = await asking.ask(tell, account_id, 3)
+        await streams.subscribe(socket.subscription, resume_from)
+        assert failures == []
+        await until(lambda: socket.came[-1:] == [last])
+        assert socket.came == ([last] if resume_from is None else [2, 3])
+
+    asyncio.run(subscribe())
 
 
 @pytest.mark.django_db(transaction=True)
