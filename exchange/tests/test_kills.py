@@ -163,6 +163,8 @@ def test_api_killed_at_any_moment_has_kept_what_it_acknowledged_and_does_nothing
     assert sum(trader.repeats for trader in traders) > 0
 
 
+# A shorter one is in every run: test_streams.py kills Valkey too.
+@pytest.mark.long
 def test_valkey_killed_and_emptied_at_any_moment_costs_nothing_but_time(platform, random):
     with trading(platform, random) as traders:
         for _ in range(3):
