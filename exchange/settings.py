@@ -23,6 +23,9 @@ EXCHANGE_VAR = embedded.var_folder()
 API_PORT = env.int("API_PORT", 8080)
 FRONTEND_PORT = env.int("FRONTEND_PORT", 5173)
 FLOWER_PORT = env.int("FLOWER_PORT", 5555)
+IS_FRONTEND = env.bool("ASGI", False)
+# Where pages find the streams. By default beside them in the frontend, and for the API's pages at FRONTEND_PORT of their host.
+STREAMS_URL = env.str("STREAMS_URL", "")
 LOG_LEVEL = (env.str("LOG_LEVEL", "") or "INFO").upper()
 DEBUG = env.bool("DEBUG", False)
 JWT_SECRET = env.str("JWT_SECRET", "") or embedded.kept_secret("jwt_secret")
@@ -53,6 +56,11 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "channels",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "csp",
     "accounts",
     "orders",
     "trading",
@@ -66,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "exchange.urls"
@@ -82,6 +91,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "exchange.pages.surroundings",
             ],
         },
     },
@@ -93,7 +103,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         **env.db_url_config(DATABASE_URL),
-        "CONN_MAX_AGE": env.int("CONN_MAX_AGE", 0 if env.bool("ASGI", False) else 600),
+        "CONN_MAX_AGE": env.int("CONN_MAX_AGE", 0 if IS_FRONTEND else 600),
         # Instead of a query before each request, exchange/connections.py looks whether the server has hung up.
         "CONN_HEALTH_CHECKS": False,
         "OPTIONS": {
@@ -135,6 +145,13 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),

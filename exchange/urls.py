@@ -1,7 +1,7 @@
 """Say where everything is.
 
 The law: the public API is below /api/v1/, without trailing slashes; below /api/ every error is a problem.
-Each app's operations are listed in its own api/urls.py; the busiest come first.
+Each app's operations are listed in its own api/urls.py, its pages in pages/urls.py; the busiest come first.
 """
 
 from django.contrib import admin
@@ -10,13 +10,14 @@ from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from exchange import health
-from trading.pages import markets_page
 
 urlpatterns = [
     path("api/v1/", include("orders.api.urls")),
     path("api/v1/", include("trading.api.urls")),
     path("api/v1/", include("accounts.api.urls")),
-    path("", markets_page, name="markets-page"),
+    path("", include("trading.pages.urls")),
+    path("", include("accounts.pages.urls")),
+    path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("metrics", ExportToDjangoView, name="metrics"),
     path("api/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),

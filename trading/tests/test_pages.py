@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from accounts.models import Asset
 from orders.models import MarketState
 from orders.tests.builders import make_market
-from trading.pages import markets_page
+from trading.pages.markets import markets_page
 
 pytestmark = pytest.mark.django_db
 
