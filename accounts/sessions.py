@@ -15,7 +15,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.errors import DomainError
-from accounts.models import Account, AccountKind, User
+from accounts.models import Account, User
+from accounts.selectors import trading_account_of
 
 ACCOUNT_CLAIM = "account_id"
 USER_CLAIM: str = api_settings.USER_ID_CLAIM
@@ -59,7 +60,7 @@ def issue_tokens(account: Account) -> Tokens:
 
 
 def _account_of(user: User) -> Account:
-    account = Account.objects.select_related("user").filter(user=user, kind=AccountKind.TRADER).order_by("id").first()
+    account = trading_account_of(user)
     if account is None:
         raise DomainError("forbidden", "This user has no trading account.")
     return account
