@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from accounts.models import Account, Asset, Balance
+from accounts.models import Account, AccountKind, Asset, Balance, User
 
 
 class LedgerEntry(NamedTuple):
@@ -52,6 +52,11 @@ _LEDGER = """
 def account_of_trader(account_id: int) -> Account | None:
     """Return the account with its user. One query."""
     return Account.objects.select_related("user").filter(id=account_id).first()
+
+
+def trading_account_of(user: User) -> Account | None:
+    """Return the user's trading account; None for an operator, who has none. One query."""
+    return Account.objects.select_related("user").filter(user=user, kind=AccountKind.TRADER).order_by("id").first()
 
 
 def asset_of_code(code: str) -> Asset | None:
