@@ -31,7 +31,7 @@ export function startBook(stream, market, { onPrice, onBest }) {
   });
 
   byId("book").addEventListener("click", (event) => {
-    const button = event.target.closest("tr.level")?.querySelector(".level-price");
+    const button = event.target.closest(".level")?.querySelector("button");
     if (!button) return;
     event.preventDefault();
     onPrice(button.value);

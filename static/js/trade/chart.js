@@ -19,8 +19,8 @@ export function startChart(stream, market) {
   prices.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.24 } });
   volumes.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
 
-  let interval = new URLSearchParams(location.hash.slice(1)).get("interval") ?? "15m";
-  if (!(interval in SECONDS)) interval = "15m";
+  let interval = new URLSearchParams(location.hash.slice(1)).get("interval") ?? "1m";
+  if (!(interval in SECONDS)) interval = "1m";
   let [candles, colors] = [new Candles(), null];
   let [isReading, isComplete, unfollow] = [false, false, () => {}];
 
@@ -89,8 +89,8 @@ export function startChart(stream, market) {
       timeScale: { borderColor: line },
       crosshair: { vertLine: { color: faint, labelBackgroundColor: ink }, horzLine: { color: faint, labelBackgroundColor: ink } },
     });
-    // A falling candle is filled and a rising one hollow, so that no color is needed to tell them apart.
-    prices.applyOptions({ upColor: "transparent", downColor: ask, borderUpColor: bid, borderDownColor: ask, wickUpColor: bid, wickDownColor: ask });
+    // A falling candle is filled and a rising one pale within, so that no color is needed to tell them apart.
+    prices.applyOptions({ upColor: colors.pale, downColor: ask, borderUpColor: bid, borderDownColor: ask, wickUpColor: bid, wickDownColor: ask });
     draw();
   };
 
@@ -121,9 +121,13 @@ function colorsOf(box) {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const names = ["ink", "faint", "line", "bid", "ask"];
+  const names = ["ink", "faint", "line", "bid", "ask", "card"];
   const colors = Object.fromEntries(names.map((name) => [name, read(name)]));
   probe.remove();
-  const pale = (color) => color.replace("rgb(", "rgba(").replace(")", ", 0.35)");
-  return { ...colors, up: pale(colors.bid), down: pale(colors.ask) };
+  const channels = (name) => colors[name].match(/\d+/g).map(Number);
+  const onCard = (name, share) => {
+    const card = channels("card");
+    return `rgb(${channels(name).map((channel, n) => Math.round(channel * share + card[n] * (1 - share))).join()})`;
+  };
+  return { ...colors, up: onCard("bid", 0.4), down: onCard("ask", 0.4), pale: onCard("bid", 0.2) };
 }

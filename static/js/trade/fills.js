@@ -3,9 +3,9 @@
 import { api } from "../api.js";
 import { keyed, setText } from "../dom.js";
 import { time } from "../format.js";
-import { byId, framed, part, rowMaker, show } from "./markup.js";
+import { byId, framed, rowMaker, show } from "./markup.js";
 
-const FILLS = 30;
+const FILLS = 20;
 
 const keyOf = (fill) => `${fill.trade_id}-${fill.order_id}`;
 
@@ -17,12 +17,16 @@ export function startFills(stream, market) {
     const newest = [...fills.values()].sort((a, b) => b.trade_id - a.trade_id).slice(0, FILLS);
     fills = new Map(newest.map((fill) => [keyOf(fill), fill]));
     keyed(byId("fill-rows"), newest, keyOf, makeRow, (row, fill) => {
-      if (part(row, "price").textContent) return;
-      setText(part(row, "time"), time(fill.executed_at));
-      setText(part(row, "side"), fill.side);
-      part(row, "side").className = fill.side.toLowerCase();
-      for (const name of ["liquidity", "price", "quantity"]) setText(part(row, name), fill[name]);
-      setText(part(row, "fee"), `${fill.fee} ${fill.fee_asset}`);
+      const [at, side, price, quantity, fee] = row.cells;
+      if (price.textContent) return;
+      setText(at, time(fill.executed_at));
+      const [name, liquidity] = side.children;
+      name.className = fill.side.toLowerCase();
+      setText(name, fill.side);
+      setText(liquidity, fill.liquidity);
+      setText(price, fill.price);
+      setText(quantity, fill.quantity);
+      setText(fee, `${fill.fee} ${fill.fee_asset}`);
     });
     show(byId("fills-empty"), newest.length === 0);
   });

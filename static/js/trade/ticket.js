@@ -34,7 +34,7 @@ export class Ticket {
     this.#times = { names: times, of: timesOf };
     this.#moment = { ...this.#moment, phase: market.phase, reference: market.reference_price };
     this.#fields.client_order_id.value = newId();
-    this.#addHints();
+    this.#form.dataset.live = "";
     const form = this.#form;
     form.addEventListener("input", ({ target }) => this.#typed(target.name));
     form.addEventListener("change", ({ target }) => this.#typed(target.name, true));
@@ -234,15 +234,6 @@ export class Ticket {
     show(alert, message !== "");
   }
 
-  /** In place of for which types a field is: what the market says of it. */
-  #addHints() {
-    const { tick_size: tick, lot_size: lot, min_quantity: least, quote, base } = this.#market;
-    setText(byId("h-price"), `Steps of ${tick} ${quote}.`);
-    setText(byId("h-stop_price"), `Steps of ${tick} ${quote}. It waits for the last price to come there.`);
-    this.#fields.price.placeholder = this.#fields.stop_price.placeholder = "0";
-    this.#fields.quantity.placeholder = least ? `${plain(least)} at least` : `steps of ${plain(lot)} ${base}`;
-  }
-
   // -- what the server says ----------------------------------------------------------------------
 
   async #preview() {
@@ -321,7 +312,7 @@ export class Ticket {
           const { results } = await api("GET", `/orders?client_order_id=${encodeURIComponent(body.client_order_id)}`);
           this.#unsure = null;
           if (results.length > 0) this.#placed(results[0]);
-          else this.#say("The order was not placed, and nothing of it is lost: send it again.");
+          else this.#say("The order is not there. Send it again: it is placed once at most.");
           return;
         } catch (problem) {
           if (!(problem instanceof Problem)) throw problem;
