@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from exchange.tests.platform import Platform
+from exchange.tests.sockets import PASSWORD
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -63,7 +64,9 @@ def visitor(browser: Browser, base: str, *, expects: Sequence[str] = (), **optio
     context.on("weberror", lambda error: complaints.append(f"{error.page and error.page.url}: {error.error}"))
     context.on(
         "console",
-        lambda message: message.type in ("error", "warning") and complaints.append(f"{message.page.url}: {message.text}"),
+        lambda message: (
+            message.type in ("error", "warning") and complaints.append(f"{message.page.url}: {message.text}")
+        ),
     )
     try:
         yield context.new_page()
@@ -73,7 +76,7 @@ def visitor(browser: Browser, base: str, *, expects: Sequence[str] = (), **optio
         context.close()
 
 
-def sign_in(page: Page, email: str, password: str = "exchange-demo") -> None:
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.goto("/account/login/")
     page.get_by_label("E-mail").first.fill(email)
     page.get_by_label("Password").first.fill(password)
