@@ -253,6 +253,7 @@ SPECTACULAR_SETTINGS = {
         "Check": ["ok", "down"],
         "OrderType": [str(term) for term in OrderType],
         "SelfTradePrevention": [str(term) for term in SelfTradePrevention],
+        "RequestStatus": "accounts.models.RequestStatus",
         "SideEnum": [str(term) for term in Side],
     },
 }
