@@ -23,7 +23,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "WS_TAKING_SECONDS_MAX": str(sockets.TAKING_SECONDS_MAX),
         "WS_SHUTDOWN_SECONDS": str(sockets.SHUTDOWN_SECONDS),
     }
-    with running_platform(tmp_path_factory.mktemp("platform") / "var", DEMO="1", **limits) as platform:
+    with running_platform(tmp_path_factory.mktemp("platform") / "var", DEMO="1", SIMULATE="0", **limits) as platform:
         wait_for(lambda: health(platform.ports) == "ok", "all is well")
         yield platform
 
