@@ -7,8 +7,10 @@ tests runs all that use it (TOGETHER in the project's conftest.py); each leaves 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from exchange.tests import sockets
+from exchange.tests.browsers import chromium_path, running_chromium
 from exchange.tests.platform import Platform, health, running_platform, wait_for
 
 
@@ -34,3 +36,12 @@ def _books_are_empty(platform: Platform) -> None:
     for email in (sockets.ALICE, sockets.BOB, sockets.CAROL):
         sockets.rest(platform, "DELETE", "/orders", email)
     platform.wait_until_taken()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A module's own: while it runs, nothing else in this process may ask the database by Django, which sees its event loop."""
+    if chromium_path() is None:
+        pytest.skip("There is no Chromium; as root, bin/chromium installs it.")
+    with running_chromium() as browser:
+        yield browser

@@ -34,7 +34,7 @@ class MarketLine(NamedTuple):
 def markets_page(request: HttpRequest) -> HttpResponse:
     """Show every market with its last and best prices."""
     markets = Market.objects.select_related("base", "quote", "state").order_by("symbol")
-    return render(request, "trading/markets.html", {"markets": [_line(market) for market in markets]})
+    return render(request, "trading/markets.html", {"nav": "markets", "markets": [_line(market) for market in markets]})
 
 
 def _line(market: Market) -> MarketLine:
