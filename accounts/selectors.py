@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 
-from accounts.models import Account, Asset, Balance
+from accounts.models import Account, AccountKind, Asset, Balance, User
 
 
 class LedgerEntry(NamedTuple):
@@ -52,6 +53,13 @@ _LEDGER = """
 def account_of_trader(account_id: int) -> Account | None:
     """Return the account with its user. One query."""
     return Account.objects.select_related("user").filter(id=account_id).first()
+
+
+def trading_account_of(user: User | AnonymousUser) -> Account | None:
+    """Return the account that a user trades with; None for one that has none, such as an operator. One query."""
+    if not isinstance(user, User):
+        return None
+    return Account.objects.select_related("user").filter(user=user, kind=AccountKind.TRADER).order_by("id").first()
 
 
 def asset_of_code(code: str) -> Asset | None:
