@@ -16,6 +16,9 @@ from django.http import HttpRequest
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+NAME = "Exchange"
+"""Whom mails are from."""
+
 _log = structlog.get_logger(__name__)
 
 
