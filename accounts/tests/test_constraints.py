@@ -17,6 +17,7 @@ from accounts.models import (
     ApiKey,
     Asset,
     Balance,
+    SignInPlace,
     Transfer,
     User,
 )
@@ -51,6 +52,10 @@ def _event(**changes: object) -> AccountEvent:
 def _same_balance() -> dict[str, object]:
     balance = OF_TRADERS.get()
     return {"account_id": balance.account_id, "asset_id": balance.asset_id}
+
+
+def _place() -> SignInPlace:
+    return SignInPlace.objects.create(user=TRADERS.get().user, digest="d")
 
 
 def _key(**changes: object) -> ApiKey:
@@ -106,6 +111,7 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("transfers_are_final", lambda: Transfer.objects.update(reference="what it really was")),
     ("transfers_are_final", lambda: Transfer.objects.all().delete()),
     ("api_keys_name", lambda: _key(name="")),
+    ("sign_in_places_user_digest", lambda: [_place(), _place()]),
     ("api_keys_key", lambda: _key(key="k" * 31)),
     ("api_keys_key", lambda: _key(key="k" * 31 + " ")),
     ("api_keys_scopes", lambda: _key(scopes=[])),
