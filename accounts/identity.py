@@ -8,8 +8,8 @@ Which of allauth's features are on is in the settings. Sessions of the API are a
 
 from typing import Any
 
+from allauth.account import forms as allauth_forms
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.account.models import EmailAddress
 from allauth.account.signals import password_reset, user_logged_in
 from allauth.core import context
@@ -19,7 +19,9 @@ from allauth.mfa.base.forms import AuthenticateForm as AllauthAuthenticateForm
 from allauth.mfa.base.forms import BaseAuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as AllauthReauthenticateForm
 from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.mfa.totp.forms import ActivateTOTPForm as AllauthActivateTOTPForm
 from allauth.usersessions.internal.flows import sessions
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.dispatch import receiver
@@ -85,7 +87,46 @@ class MFAAdapter(DefaultMFAAdapter):
         return NAME
 
 
-class SignupForm(AllauthSignupForm):
+class _PlainMixin(forms.BaseForm):
+    """Say what a field is once, beside it; and call an e-mail address so."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            if name in ("login", "email"):
+                field.label = "E-mail"
+
+
+class LoginForm(_PlainMixin, allauth_forms.LoginForm):
+    pass
+
+
+class ResetPasswordForm(_PlainMixin, allauth_forms.ResetPasswordForm):
+    pass
+
+
+class ResetPasswordKeyForm(_PlainMixin, allauth_forms.ResetPasswordKeyForm):
+    pass
+
+
+class ChangePasswordForm(_PlainMixin, allauth_forms.ChangePasswordForm):
+    pass
+
+
+class ConfirmPasswordForm(_PlainMixin, allauth_forms.ReauthenticateForm):
+    pass
+
+
+class AddEmailForm(_PlainMixin, allauth_forms.AddEmailForm):
+    pass
+
+
+class ActivateTOTPForm(_PlainMixin, AllauthActivateTOTPForm):
+    pass
+
+
+class SignupForm(_PlainMixin, allauth_forms.SignupForm):
     def validate_unique_email(self, value: str) -> str:
         _raise_faults(faults_of_taken(value))
         return value
@@ -100,7 +141,7 @@ class SignupForm(AllauthSignupForm):
         return user
 
 
-class _CodeMixin(BaseAuthenticateForm):
+class _CodeMixin(_PlainMixin, BaseAuthenticateForm):
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
         request = context.request

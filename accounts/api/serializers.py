@@ -7,7 +7,15 @@ does). A test holds each equal to what the views answer.
 from rest_framework import serializers
 
 from accounts.errors import STATUS_OF_CODE
-from accounts.models import ALLOWED_IPS_MAX, AccountStatus, ApiKeyKind, Scope, TransferKind
+from accounts.models import (
+    ALLOWED_IPS_MAX,
+    DESTINATION_LENGTH_MAX,
+    AccountStatus,
+    ApiKeyKind,
+    RequestStatus,
+    Scope,
+    TransferKind,
+)
 from accounts.registration import PASSWORD_LENGTH_MAX
 
 
@@ -132,3 +140,29 @@ class LedgerEntrySerializer(serializers.Serializer):
     kind = serializers.ChoiceField(TransferKind.choices)
     reference = serializers.CharField(help_text="The trade's id, or a text.", allow_blank=True)
     created_at = serializers.DateTimeField()
+
+
+class DepositRequestSerializer(serializers.Serializer):
+    asset = serializers.CharField()
+    amount = serializers.CharField(help_text="More than 0, with at most the asset's decimals.")
+
+
+class WithdrawalRequestSerializer(DepositRequestSerializer):
+    destination = serializers.CharField(
+        max_length=DESTINATION_LENGTH_MAX, help_text="Where to send it: printable characters."
+    )
+
+
+class WithdrawalSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    asset = serializers.CharField()
+    amount = serializers.CharField()
+    status = serializers.ChoiceField(RequestStatus.choices)
+    destination = serializers.CharField()
+    reason = serializers.CharField(allow_null=True, help_text="Why it was rejected.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class DepositSerializer(WithdrawalSerializer):
+    destination = serializers.CharField(allow_null=True, help_text="Always null.")

@@ -15,7 +15,7 @@ WRITE_ADDRESSES_DOWN = """
 class Migration(migrations.Migration):
     dependencies = [
         ("account", "0009_emailaddress_unique_primary_email"),
-        ("accounts", "0009_rare_transfers"),
+        ("accounts", "0010_funding"),
     ]
 
     operations = [
