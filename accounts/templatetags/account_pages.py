@@ -4,6 +4,7 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 
 register = template.Library()
 
@@ -27,3 +28,10 @@ def account_tabs(context: template.Context) -> dict[str, Any]:
         is_current = here == path or (view != "account-page" and here.startswith(path.rstrip("/") + "/"))
         tabs.append({"name": name, "path": path, "is_current": is_current})
     return {"tabs": tabs}
+
+
+@register.filter
+def sentence(text: str) -> str:
+    """Write one of allauth's headings, which have Capitals Everywhere, as a sentence."""
+    stripped = text.strip()
+    return mark_safe(stripped[:1].upper() + stripped[1:].lower())  # noqa: S308  it is the template's own text
