@@ -39,7 +39,7 @@ def trade_page(request: HttpRequest, symbol: str) -> HttpResponse:
 
 
 @require_safe
-def any_market(request: HttpRequest) -> HttpResponse:
+def any_market(_request: HttpRequest) -> HttpResponse:
     """Go to the first market."""
     first = markets_with_state().first()
     return redirect("markets-page") if first is None else redirect("trade-page", first.symbol.replace("/", "-"))
