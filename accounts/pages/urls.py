@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.pages import account, keys, notifications, session
+from accounts.pages import account, funding, keys, ledger, notifications, session
 
 urlpatterns = [
     path("session/token", session.page_token, name="page-token"),
@@ -11,4 +11,10 @@ urlpatterns = [
     path("account/api-keys/new", keys.new_key_page, name="new-api-key-page"),
     path("account/api-keys/<int:key_id>/revoke", keys.revoke_key_page, name="revoke-api-key-page"),
     path("account/notifications", notifications.notifications_page, name="notifications-page"),
+    path("portfolio/deposits", funding.deposits_page, name="deposits-page"),
+    path("portfolio/deposits/<int:deposit_id>/cancel", funding.cancel_deposit, name="cancel-deposit"),
+    path("portfolio/withdrawals", funding.withdrawals_page, name="withdrawals-page"),
+    path("portfolio/withdrawals/<int:withdrawal_id>/cancel", funding.cancel_withdrawal, name="cancel-withdrawal"),
+    path("portfolio/ledger", ledger.ledger_page, name="ledger-page"),
+    path("portfolio/ledger.csv", ledger.ledger_csv, name="ledger-csv"),
 ]
