@@ -1,6 +1,6 @@
 """Let operators look after users, accounts, assets and API keys, and look at balances and the ledger.
 
-The law: money moves only by accounts/ledger.py; here that is a deposit. Nobody is deleted: users are deactivated and
+The law: money moves only by accounts/ledger.py; here that is a deposit, and what accounts/deciding.py approves. Nobody is deleted: users are deactivated and
 accounts frozen; only an API key may be, which revokes it. Nobody sees a key's secret. Only a superuser makes, or touches, a superuser.
 """
 
@@ -22,14 +22,29 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.backoffice import BoundedPaginator, RecordAdmin, RecordInline, show_amount, show_owner
+from accounts.deciding import DepositAdmin, WithdrawalAdmin
 from accounts.errors import DomainError
 from accounts.ledger import deposit
-from accounts.models import Account, AccountKind, AccountStatus, ApiKey, Asset, Balance, Transfer, User
+from accounts.models import (
+    Account,
+    AccountKind,
+    AccountStatus,
+    ApiKey,
+    Asset,
+    Balance,
+    Deposit,
+    Transfer,
+    User,
+    Withdrawal,
+)
 from accounts.numbers import parse_positive
 from accounts.registration import open_account
 
 # Tokens are the API's own bookkeeping; nothing in them is for operators.
 admin.site.unregister([Group, OutstandingToken, BlacklistedToken])
+
+admin.site.register(Deposit, DepositAdmin)
+admin.site.register(Withdrawal, WithdrawalAdmin)
 
 
 @admin.register(Group)

@@ -24,6 +24,7 @@ STATUS_OF_CODE = {
     "not_acceptable": 406,
     "duplicate_client_order_id": 409,
     "order_not_open": 409,
+    "not_pending": 409,
     "protection_tripped": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -39,6 +40,7 @@ STATUS_OF_CODE = {
     "order_type_not_allowed": 422,
     "too_many_open_orders": 422,
     "too_many_api_keys": 422,
+    "too_many_pending": 422,
     "market_maker_protection": 422,
     "rate_limited": 429,
     "internal_error": 500,
@@ -74,3 +76,16 @@ class DomainError(Exception):
 def refusal(code: str, field: str, message: str, *, limit: Any = None, value: Any = None) -> DomainError:
     """Build the refusal of one field."""
     return DomainError(code, message, [FieldError(field, code, message, limit, value)])
+
+
+class RateLimited(DomainError):
+    """A refusal that ends by itself, in so many seconds."""
+
+    def __init__(self, detail: str, *, limit: int, seconds: int) -> None:
+        super().__init__("rate_limited", detail)
+        self.headers = {
+            "Retry-After": str(seconds),
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": str(seconds),
+        }

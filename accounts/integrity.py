@@ -24,11 +24,13 @@ log = structlog.get_logger(__name__)
 ASSETS = "assets sum to zero"
 BALANCES = "balances are the sums of their transfers"
 STREAMS = "what accounts are told has no gap"
+FUNDING = "completed deposits and withdrawals are those of their transfers"
 RANGE = 50_000
 DIFFERENCES_KEPT = 1_000
 LOWEST_ID = -(2**63)
 BALANCES_A_READ = 500
 STREAMS_A_READ = 500
+REQUESTS_A_READ = 5_000
 SETTLED_WITHIN_SECONDS = 5.0
 
 
@@ -231,4 +233,42 @@ def check_streams(report: Report) -> None:
         report.differ(check, f"account {account_id}", "has events and no counter of them")
 
 
-CHECKS = {ASSETS: check_assets, BALANCES: check_balances, STREAMS: check_streams}
+# A request and its transfer are of one commit, so one statement sees both or neither.
+_REQUESTS = """
+    SELECT r.id, r.status = 'Completed' AND (t.id IS NULL OR
+        (t.kind, t.{own}_account_id, t.{other}_account_id, t.asset_id, t.amount)
+            IS DISTINCT FROM ('{kind}', r.account_id, 1, r.asset_id, r.amount))
+    FROM (SELECT * FROM {kind}s WHERE id > %s ORDER BY id LIMIT %s) r LEFT JOIN transfers t ON t.id = r.transfer_id
+    ORDER BY r.id
+"""
+_REQUESTS_OF = {
+    "deposit": _REQUESTS.format(kind="deposit", own="credit", other="debit"),
+    "withdrawal": _REQUESTS.format(kind="withdrawal", own="debit", other="credit"),
+}
+# Deposits need no request: operators make them too. What goes out is all that the outside world is credited with, by index.
+_WITHDRAWN = """
+    SELECT t.id, w.id FROM transfers t LEFT JOIN withdrawals w ON w.transfer_id = t.id
+    WHERE t.credit_account_id = 1 AND t.kind = 'withdrawal' AND (t.credit_account_id, t.id) > (1, %s)
+    ORDER BY t.credit_account_id, t.id LIMIT %s
+"""
+
+
+def check_funding(report: Report) -> None:
+    """Every completed deposit and withdrawal has its transfer, of the same account and amount, and whatever left was asked for."""
+    check = FUNDING
+    report.count(check)
+    for kind, statement in _REQUESTS_OF.items():
+        request_id = LOWEST_ID
+        while found := rows(statement, request_id, REQUESTS_A_READ):
+            for request_id, differs in found:
+                if differs:
+                    report.differ(check, f"{kind} {request_id}", "is Completed, and no such transfer is there")
+            report.count(check, **{f"{kind}s": len(found)})
+    transfer_id = LOWEST_ID
+    while found := rows(_WITHDRAWN, transfer_id, REQUESTS_A_READ):
+        for transfer_id, withdrawal_id in found:
+            if withdrawal_id is None:
+                report.differ(check, f"transfer {transfer_id}", "is a withdrawal that nobody asked for")
+
+
+CHECKS = {ASSETS: check_assets, BALANCES: check_balances, STREAMS: check_streams, FUNDING: check_funding}

@@ -4,7 +4,7 @@ The law: every transfer takes from one account what it gives another; a balance 
 available to held and back and is never more than what is there. Rows of balances are locked in primary-key order.
 Whoever's balance is changed is told by accounts/events.py, in the same transaction.
 Who owes what is decided by the caller: order intake holds with HOLD_FUNDS inside its own statement, settlement posts what
-a batch of trades moved. Nothing else writes `balances` or `transfers`.
+a batch of trades moved, accounts/funding.py what comes in and goes out. Nothing else writes `balances` or `transfers`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ from accounts import events
 from accounts.copying import copy_into, escaped
 from accounts.errors import refusal
 from accounts.events import Note
-from accounts.models import AMOUNT_LIMIT, OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, TransferKind
-from accounts.numbers import decimals_of
+from accounts.models import AMOUNT_LIMIT, OUTSIDE_WORLD_ID, Account, AccountKind, Asset, Balance, Transfer, TransferKind
+from accounts.numbers import decimals_of, render
 
 # Both statements reckon from the row as it was locked. The UPDATE itself first sees the row of its older snapshot, and
 # PostgreSQL checks constraints on what comes of that before it notices that the row has moved on.
@@ -40,6 +40,11 @@ HOLD_FUNDS = """
     )
 """
 """CTEs that hold, given need(account_id, asset_id, amount): all of it, or where any is `short`, nothing."""
+
+_HOLD = """
+    WITH need AS (SELECT %s::bigint AS account_id, %s::bigint AS asset_id, %s::numeric AS amount), {hold_funds}
+    SELECT available FROM short
+""".replace("{hold_funds}", HOLD_FUNDS)
 
 _POST_BALANCES = """
     WITH change AS (
@@ -91,28 +96,68 @@ def outside_world() -> Account:
     return account
 
 
-def deposit(*, account: Account, asset: Asset, amount: Decimal, reference: str = "") -> None:
-    """Bring an amount in from the outside world.
+def check_amount(asset: Asset, amount: Decimal) -> None:
+    """Raise DomainError invalid_value unless the amount is positive and fits the asset's scale."""
+    if amount <= 0 or decimals_of(amount) > asset.scale:
+        message = f"amount must be more than 0 and have at most {asset.scale} decimals."
+        raise refusal("invalid_value", "amount", message, limit=asset.scale, value=f"{amount:f}")
+
+
+def deposit(*, account: Account, asset: Asset, amount: Decimal, reference: str = "") -> int:
+    """Bring an amount in from the outside world; returns the transfer's id.
 
     Raises DomainError invalid_value where the amount is not positive, does not fit the asset's scale, or is more than
     the ledger's columns hold together with what is there.
     """
-    if amount <= 0 or decimals_of(amount) > asset.scale:
-        message = f"amount must be more than 0 and have at most {asset.scale} decimals."
-        raise refusal("invalid_value", "amount", message, limit=asset.scale, value=f"{amount:f}")
+    check_amount(asset, amount)
     outside = outside_world()
     for account_id in (outside.id, account.id):
         open_balances(account_id, [asset.id])
     zero = Decimal(0)
     try:
         with transaction.atomic():
-            write_transfers([Posting(asset.id, outside.id, account.id, amount, TransferKind.DEPOSIT, None, reference)])
+            posting = Posting(asset.id, outside.id, account.id, amount, TransferKind.DEPOSIT, None, reference)
+            transfer_id = _write_transfer(posting)
             post_balances(
                 {(outside.id, asset.id): Change(-amount, zero), (account.id, asset.id): Change(amount, zero)},
             )
     except DataError as error:
         message = f"There cannot be 10^18 {asset.code} or more."
         raise refusal("invalid_value", "amount", message, limit=f"{AMOUNT_LIMIT:f}", value=f"{amount:f}") from error
+    return transfer_id
+
+
+def hold(*, account_id: int, asset: Asset, amount: Decimal) -> None:
+    """Set an amount aside, in the current transaction. Raises DomainError insufficient_funds."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [account_id, asset.id, amount])
+        short = cursor.fetchone()
+    if short is not None:
+        available, needed = render(short[0], asset.scale), render(amount, asset.scale)
+        message = f"This needs {needed} {asset.code}; {available} {asset.code} is available."
+        raise refusal("insufficient_funds", "amount", message, limit=available, value=needed)
+    events.append((), [(account_id, asset.id)])
+
+
+def release(*, account_id: int, asset_id: int, amount: Decimal) -> None:
+    """Let go of an amount that was set aside."""
+    post_balances({(account_id, asset_id): Change(amount, -amount)})
+
+
+def withdraw(*, account_id: int, asset_id: int, amount: Decimal, reference: str) -> int:
+    """Send an amount that was set aside to the outside world; returns the transfer's id."""
+    outside = outside_world()
+    zero = Decimal(0)
+    with transaction.atomic():
+        posting = Posting(asset_id, account_id, outside.id, amount, TransferKind.WITHDRAWAL, None, reference)
+        transfer_id = _write_transfer(posting)
+        post_balances({(account_id, asset_id): Change(zero, -amount), (outside.id, asset_id): Change(amount, zero)})
+    return transfer_id
+
+
+def _write_transfer(posting: Posting) -> int:
+    """Insert one transfer; returns its id. The caller changes the balances in the same transaction."""
+    return Transfer.objects.create(**posting._asdict()).id
 
 
 def write_transfers(postings: Sequence[Posting]) -> None:

@@ -1,11 +1,11 @@
-"""Model who trades, what they own, and the keys that their programs sign with.
+"""Model who trades, what they own, what they ask to bring in and take out, and the keys that their programs sign with.
 
 The law: a Transfer takes from one account what it gives another, so every asset sums to zero over all accounts, the
 outside world included; a Balance is the running sum of an account's transfers and is never negative for anybody but
 the outside world. Rows of Transfer are inserted, never changed (a trigger holds that). What an account is told has its own
 sequence, without a gap.
-Only accounts/ledger.py writes Balance and Transfer, only accounts/events.py AccountStream and AccountEvent; only
-accounts/issuing.py makes keys.
+Only accounts/ledger.py writes Balance and Transfer, only accounts/funding.py Deposit and Withdrawal, only accounts/events.py
+AccountStream and AccountEvent; only accounts/issuing.py makes keys.
 """
 
 import re
@@ -176,7 +176,7 @@ class Asset(models.Model):
 
 
 class Balance(models.Model):
-    """What an account has of an asset: free to use (available), and set aside for its orders (held)."""
+    """What an account has of an asset: free to use (available), and set aside for its orders and withdrawals (held)."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="balances", db_index=False)
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="balances", db_index=False)
@@ -208,6 +208,7 @@ class Balance(models.Model):
 
 class TransferKind(models.TextChoices):
     DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
     TRADE = "trade"
     FEE = "fee"
     CORRECTION = "correction"
@@ -254,12 +255,13 @@ class Transfer(models.Model):
             models.CheckConstraint(
                 name="transfers_trade",
                 condition=Q(kind__in=["trade", "fee"], trade_id__isnull=False)
-                | Q(kind="deposit", trade_id__isnull=True)
+                | Q(kind__in=["deposit", "withdrawal"], trade_id__isnull=True)
                 | Q(kind="correction"),
             ),
             models.CheckConstraint(
                 name="transfers_outside_world",
                 condition=Q(kind="deposit", debit_account=OUTSIDE_WORLD_ID)
+                | Q(kind="withdrawal", credit_account=OUTSIDE_WORLD_ID)
                 | (
                     Q(kind__in=["trade", "fee"])
                     & ~Q(debit_account=OUTSIDE_WORLD_ID)
@@ -271,6 +273,109 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class RequestStatus(models.TextChoices):
+    """How a deposit or withdrawal stands. All but Pending are for good."""
+
+    PENDING = "Pending", "Pending"
+    COMPLETED = "Completed", "Completed"
+    REJECTED = "Rejected", "Rejected"
+    CANCELED = "Canceled", "Canceled"
+
+
+DESTINATION_LENGTH_MAX = 256
+REASON_LENGTH_MAX = 256
+_BY_OPERATORS = [RequestStatus.COMPLETED.value, RequestStatus.REJECTED.value]
+
+
+class FundingRequest(models.Model):
+    """What a trader asks to bring in or take out, and what an operator made of it.
+
+    It is decided once (a trigger holds that): completed or rejected by an operator, or canceled by its owner.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss", db_index=False)
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+", db_index=False)
+    amount = AmountField()
+    status = models.CharField(max_length=9, choices=RequestStatus, default=RequestStatus.PENDING)
+    reason = models.CharField(
+        max_length=REASON_LENGTH_MAX, blank=True, db_default="", help_text="Why it was rejected; the trader sees it."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    decided_at = models.DateTimeField(null=True, editable=False)
+    decided_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, help_text="The operator."
+    )
+    transfer = models.OneToOneField(
+        Transfer, on_delete=models.PROTECT, null=True, related_name="+", help_text="What moved, once it is completed."
+    )
+
+    class Meta:
+        abstract = True
+        indexes = [
+            models.Index(name="%(class)ss_account", fields=["account", "id"]),
+            # There are few, and each change of a balance's hold is checked with those of its account.
+            models.Index(name="%(class)ss_pending", fields=["account", "id"], condition=Q(status="Pending")),
+        ]
+        constraints = [
+            models.CheckConstraint(name="%(class)ss_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="%(class)ss_number", condition=numbers("amount")),
+            models.CheckConstraint(name="%(class)ss_status", condition=one_of("status", RequestStatus.values)),
+            models.CheckConstraint(
+                name="%(class)ss_completed_moves",
+                condition=Q(status="Completed", transfer__isnull=False)
+                | (~Q(status="Completed") & Q(transfer__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="%(class)ss_decided",
+                condition=Q(status="Pending", decided_at__isnull=True)
+                | (~Q(status="Pending") & Q(decided_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="%(class)ss_decided_by",
+                condition=Q(status__in=_BY_OPERATORS, decided_by__isnull=False)
+                | (~Q(status__in=_BY_OPERATORS) & Q(decided_by__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="%(class)ss_rejected_for_a_reason",
+                condition=(Q(status="Rejected") & ~Q(reason="")) | (~Q(status="Rejected") & Q(reason="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {self.pk}"
+
+
+class Deposit(FundingRequest):
+    """An amount to be credited to the account once an operator has seen it come in."""
+
+    class Meta(FundingRequest.Meta):
+        db_table = "deposits"
+        permissions = [
+            ("approve_deposit", "Can approve deposits"),
+            ("reject_deposit", "Can reject deposits"),
+        ]
+
+
+class Withdrawal(FundingRequest):
+    """An amount to be sent away; its account holds it from the request on."""
+
+    destination = models.CharField(max_length=DESTINATION_LENGTH_MAX)
+
+    class Meta(FundingRequest.Meta):
+        db_table = "withdrawals"
+        permissions = [
+            ("approve_withdrawal", "Can approve withdrawals"),
+            ("reject_withdrawal", "Can reject withdrawals"),
+        ]
+        constraints = [
+            *FundingRequest.Meta.constraints,
+            models.CheckConstraint(
+                name="withdrawals_destination", condition=Q(destination__regex=r"^[^\u0001-\u001f\u007f]+$")
+            ),
+        ]
 
 
 class Scope(models.TextChoices):

@@ -6,6 +6,7 @@ The law: it asks no database, and what a cookie says is used only where it is on
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 THEMES = ("dark", "light")
@@ -14,7 +15,15 @@ SOCKET_PATH = "/ws/v1"
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get("theme", "")
-    return {"socket_url": streams_url(request), "theme": theme if theme in THEMES else ""}
+    return {"socket_url": _streams_url(request), "theme": theme if theme in THEMES else ""}
+
+
+def _streams_url(request: HttpRequest) -> str:
+    """The page that says that this host is not ours has no streams."""
+    try:
+        return streams_url(request)
+    except DisallowedHost:
+        return ""
 
 
 def streams_url(request: HttpRequest) -> str:

@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin import UserAdmin
+from accounts.asking import ask_first
 from accounts.errors import DomainError
 from accounts.models import User
 from orders.changes import ask_phase
@@ -28,38 +26,6 @@ from orders.terms import Phase
 BACK_OFFICE = "back office"
 USERS_AT_ONCE_MAX = 20
 """Each waits for matching, and a request may not take for ever."""
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Kept with what is done.")
-
-
-def ask_first(
-    model_admin: ModelAdmin,
-    request: HttpRequest,
-    rows: Sequence[Model],
-    *,
-    action: str,
-    effect: str,
-    button: str,
-    do: Callable[[str], None],
-) -> HttpResponse | None:
-    """Do it with the reason given, once the operator has confirmed; until then, show what is about to happen to these rows."""
-    form = ReasonForm(request.POST if "confirmed" in request.POST else None)
-    if form.is_valid():
-        do(form.cleaned_data["reason"])
-        return None
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "title": button,
-        "action": action,
-        "effect": effect,
-        "button": button,
-        "rows": rows,
-        "form": form,
-    }
-    return TemplateResponse(request, "orders/ask_first.html", context)
 
 
 def _throw(

@@ -1,4 +1,4 @@
-"""Write accounts, ledger entries and API keys as the public API shows them.
+"""Write accounts, ledger entries, deposits, withdrawals and API keys as the public API shows them.
 
 The law: an amount is a string with its asset's scale; a time is RFC 3339. Only the owner ever sees these, and nobody a secret
 that is kept.
@@ -13,7 +13,7 @@ from typing import Any
 
 from rest_framework.renderers import BaseRenderer
 
-from accounts.models import Account, ApiKey
+from accounts.models import Account, ApiKey, FundingRequest, Withdrawal
 from accounts.numbers import render
 from accounts.selectors import LedgerEntry
 from accounts.times import render_time
@@ -40,6 +40,20 @@ def render_entry(entry: LedgerEntry) -> dict[str, Any]:
         "kind": entry.kind,
         "reference": entry.reference if entry.trade_id is None else str(entry.trade_id),
         "created_at": render_time(entry.created_at),
+    }
+
+
+def render_request(row: FundingRequest) -> dict[str, Any]:
+    """Write a deposit or a withdrawal; its asset is loaded already."""
+    return {
+        "id": row.pk,
+        "asset": row.asset.code,
+        "amount": render(row.amount, row.asset.scale),
+        "status": row.status,
+        "destination": row.destination if isinstance(row, Withdrawal) else None,
+        "reason": row.reason or None,
+        "created_at": render_time(row.created_at),
+        "updated_at": render_time(row.updated_at),
     }
 
 

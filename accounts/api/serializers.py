@@ -7,7 +7,15 @@ does). A test holds each equal to what the views answer.
 from rest_framework import serializers
 
 from accounts.errors import STATUS_OF_CODE
-from accounts.models import ALLOWED_IPS_MAX, AccountStatus, ApiKeyKind, Scope, TransferKind
+from accounts.models import (
+    ALLOWED_IPS_MAX,
+    DESTINATION_LENGTH_MAX,
+    AccountStatus,
+    ApiKeyKind,
+    RequestStatus,
+    Scope,
+    TransferKind,
+)
 from accounts.registration import PASSWORD_LENGTH_MAX
 
 
@@ -43,7 +51,12 @@ class RegistrationSerializer(serializers.Serializer):
 class TokenRequestSerializer(serializers.Serializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(min_length=1, max_length=PASSWORD_LENGTH_MAX)
-    otp = serializers.CharField(required=False, allow_null=True, help_text="Must be absent or null.")
+    otp = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=64,
+        help_text="With two-factor on: a code of the authenticator app, or an unused recovery code. Else absent or null.",
+    )
 
 
 class TokensSerializer(serializers.Serializer):
@@ -127,3 +140,29 @@ class LedgerEntrySerializer(serializers.Serializer):
     kind = serializers.ChoiceField(TransferKind.choices)
     reference = serializers.CharField(help_text="The trade's id, or a text.", allow_blank=True)
     created_at = serializers.DateTimeField()
+
+
+class DepositRequestSerializer(serializers.Serializer):
+    asset = serializers.CharField()
+    amount = serializers.CharField(help_text="More than 0, with at most the asset's decimals.")
+
+
+class WithdrawalRequestSerializer(DepositRequestSerializer):
+    destination = serializers.CharField(
+        max_length=DESTINATION_LENGTH_MAX, help_text="Where to send it: printable characters."
+    )
+
+
+class WithdrawalSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    asset = serializers.CharField()
+    amount = serializers.CharField()
+    status = serializers.ChoiceField(RequestStatus.choices)
+    destination = serializers.CharField()
+    reason = serializers.CharField(allow_null=True, help_text="Why it was rejected.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class DepositSerializer(WithdrawalSerializer):
+    destination = serializers.CharField(allow_null=True, help_text="Always null.")

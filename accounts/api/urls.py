@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import keys, views
+from accounts.api import funding, keys, views
 
 urlpatterns = [
     path("auth/register", views.RegisterView.as_view(), name="register"),
@@ -14,4 +14,8 @@ urlpatterns = [
     path("account", views.AccountView.as_view(), name="account"),
     path("balances", views.BalancesView.as_view(), name="balances"),
     path("ledger", views.LedgerView.as_view(), name="ledger"),
+    path("deposits", funding.DepositsView.as_view(), name="deposits"),
+    path("deposits/<int:deposit_id>", funding.DepositView.as_view(), name="deposit"),
+    path("withdrawals", funding.WithdrawalsView.as_view(), name="withdrawals"),
+    path("withdrawals/<int:withdrawal_id>", funding.WithdrawalView.as_view(), name="withdrawal"),
 ]

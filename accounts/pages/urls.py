@@ -1,5 +1,9 @@
-"""List the pages of accounts."""
+"""List the pages of accounts. Those for signing in, and below /account/, are allauth's."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from accounts.pages import session
+
+urlpatterns = [
+    path("session/token", session.page_token, name="page-token"),
+]

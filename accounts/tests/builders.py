@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from itertools import count
 
+from allauth.account.models import EmailAddress
 from rest_framework.test import APIClient
 
 from accounts.assets import create_asset
@@ -40,6 +41,15 @@ def make_trader(
     account = Account.objects.create(user=owner, kind=AccountKind.TRADER)
     for code, amount in (funds or {}).items():
         deposit(account=account, asset=make_asset(code), amount=Decimal(amount))
+    return account
+
+
+def confirm_email(account: Account) -> Account:
+    """Let the account's user have shown that the e-mail address is theirs."""
+    assert account.user is not None
+    EmailAddress.objects.update_or_create(
+        user=account.user, email=account.user.email, defaults={"primary": True, "verified": True}
+    )
     return account
 
 

@@ -1,11 +1,13 @@
-"""Attack the rules of the ledger and of API keys in the database."""
+"""Attack the rules of the ledger, of deposits and withdrawals, and of API keys in the database."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now
 
 from accounts.ledger import outside_world
 from accounts.models import (
@@ -17,8 +19,11 @@ from accounts.models import (
     ApiKey,
     Asset,
     Balance,
+    Deposit,
+    FundingRequest,
     Transfer,
     User,
+    Withdrawal,
 )
 from accounts.tests.attacks import NAN, refused_by, truncate, unattacked
 from accounts.tests.builders import make_asset, make_trader, make_user
@@ -37,6 +42,11 @@ def _transfer(**changes: object) -> Transfer:
 
 def _paid_outside(kind: str) -> Transfer:
     return _transfer(kind=kind, trade_id=1, debit_account=_somebody_else(), credit_account=outside_world())
+
+
+def _withdrawn(**changes: object) -> Transfer:
+    values = {"kind": "withdrawal", "debit_account": TRADERS.get(), "credit_account": outside_world()}
+    return _transfer(**(values | changes))
 
 
 def _somebody_else() -> Account:
@@ -58,6 +68,58 @@ def _key(**changes: object) -> ApiKey:
     return ApiKey.objects.create(**(values | changes))
 
 
+def _request(model: type[FundingRequest], **changes: object) -> FundingRequest:
+    values = {"account": TRADERS.get(), "asset": Asset.objects.get(code="USD"), "amount": Decimal(1)}
+    if model is Withdrawal:
+        values["destination"] = "IBAN 1"
+    return model.objects.create(**(values | changes))
+
+
+def _decided(model: type[FundingRequest], **changes: object) -> FundingRequest:
+    values = {"status": "Completed", "decided_at": Now(), "decided_by": User.objects.get(), "transfer": _transfer()}
+    return _request(model, **(values | changes))
+
+
+def _requested(model: type[FundingRequest], decided: bool = False):
+    row = (_decided if decided else _request)(model)
+    return model.objects.filter(id=row.id)
+
+
+def _settled_twice(model: type[FundingRequest]) -> FundingRequest:
+    return _decided(model, transfer=_decided(model).transfer)
+
+
+def _attacks_on(model: type[FundingRequest], table: str) -> list[tuple[str, Callable[[], object]]]:
+    ended = {"transfer": None}
+    return [
+        (f"{table}_amount_positive", lambda: _request(model, amount=0)),
+        (f"{table}_amount_positive", lambda: _request(model, amount=-1)),
+        (f"{table}_number", lambda: _request(model, amount=NAN)),
+        (f"{table}_status", lambda: _request(model, status="Lost", decided_at=Now())),
+        (f"{table}_completed_moves", lambda: _decided(model, transfer=None)),
+        (f"{table}_completed_moves", lambda: _decided(model, status="Rejected", reason="no")),
+        (f"{table}_completed_moves", lambda: _request(model, transfer=_transfer())),
+        (f"{table}_decided", lambda: _decided(model, decided_at=None)),
+        (f"{table}_decided", lambda: _request(model, decided_at=Now())),
+        (f"{table}_decided_by", lambda: _decided(model, decided_by=None)),
+        (f"{table}_decided_by", lambda: _decided(model, **ended, status="Rejected", reason="no", decided_by=None)),
+        (f"{table}_decided_by", lambda: _decided(model, **ended, status="Canceled")),
+        (f"{table}_decided_by", lambda: _request(model, decided_by=User.objects.get())),
+        (f"{table}_rejected_for_a_reason", lambda: _decided(model, **ended, status="Rejected")),
+        (f"{table}_rejected_for_a_reason", lambda: _request(model, reason="why not")),
+        (f"{table}_transfer_id_key", lambda: _settled_twice(model)),
+        (f"{table}_are_decided_once", lambda: _requested(model, decided=True).update(updated_at=Now())),
+        (f"{table}_are_decided_once", lambda: _requested(model, decided=True).update(**CANCELED)),
+        (f"{table}_are_decided_once", lambda: _requested(model).update(amount=2)),
+        (f"{table}_are_decided_once", lambda: _requested(model).update(account=_somebody_else())),
+        (f"{table}_are_decided_once", lambda: _requested(model).update(asset=make_asset("EUR"))),
+        (f"{table}_are_decided_once", lambda: _requested(model).update(created_at=Now() - timedelta(days=1))),
+        (f"{table}_stay", lambda: _requested(model).delete()),
+        (f"{table}_are_not_truncated", lambda: truncate(table)),
+    ]
+
+
+CANCELED = {"status": "Canceled", "decided_by": None, "transfer": None}
 ED25519 = {"kind": "Ed25519", "sealed_secret": None, "public_key": b"p" * 32}
 TRADERS = Account.objects.filter(kind=AccountKind.TRADER)
 OF_TRADERS = Balance.objects.exclude(account_id=OUTSIDE_WORLD_ID)
@@ -101,10 +163,17 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("transfers_outside_world", lambda: _transfer(kind="deposit", debit_account=_somebody_else())),
     *[("transfers_outside_world", lambda kind=kind: _transfer(kind=kind, trade_id=1)) for kind in PAID],
     *[("transfers_outside_world", lambda kind=kind: _paid_outside(kind)) for kind in PAID],
-    ("transfers_are_not_truncated", lambda: truncate("transfers")),
+    ("transfers_are_not_truncated", lambda: truncate("transfers CASCADE")),
     ("transfers_are_final", lambda: Transfer.objects.update(amount=2)),
     ("transfers_are_final", lambda: Transfer.objects.update(reference="what it really was")),
     ("transfers_are_final", lambda: Transfer.objects.all().delete()),
+    ("transfers_trade", lambda: _withdrawn(trade_id=1)),
+    ("transfers_outside_world", lambda: _transfer(kind="withdrawal")),
+    *_attacks_on(Deposit, "deposits"),
+    *_attacks_on(Withdrawal, "withdrawals"),
+    ("withdrawals_are_decided_once", lambda: _requested(Withdrawal).update(destination="IBAN 2")),
+    ("withdrawals_destination", lambda: _request(Withdrawal, destination="")),
+    ("withdrawals_destination", lambda: _request(Withdrawal, destination="IBAN\n1")),
     ("api_keys_name", lambda: _key(name="")),
     ("api_keys_key", lambda: _key(key="k" * 31)),
     ("api_keys_key", lambda: _key(key="k" * 31 + " ")),
@@ -137,6 +206,15 @@ SAID = {
     "balances_stay": r"DELETE \d+ in balances: its rows are final",
     "balances_keep_their_account": r"UPDATE \d+ in balances: its rows are final",
     "balances_are_not_truncated": "TRUNCATE of balances: its rows stay",
+    **{
+        rule: said
+        for table in ("deposits", "withdrawals")
+        for rule, said in (
+            (f"{table}_are_decided_once", rf"UPDATE \d+ in {table}: its rows are final"),
+            (f"{table}_stay", rf"DELETE \d+ in {table}: its rows are final"),
+            (f"{table}_are_not_truncated", f"TRUNCATE of {table}: its rows stay"),
+        )
+    },
     "accounts_keep_their_owner": "keeps its owner",
     "assets_keep_their_scale": "keeps its code and scale",
     "account_streams_go_on": "UPDATE of account .* in account_streams: its sequence only goes on",
@@ -159,6 +237,17 @@ def test_a_key_with_what_its_kind_needs_is_taken() -> None:
     _key()
     _key(key="p" * 32, **ED25519)
     assert ApiKey.objects.count() == 2
+
+
+def test_requests_of_each_fate_are_taken() -> None:
+    make_trader(funds={"USD": "100"})
+    for model in (Deposit, Withdrawal):
+        _request(model)
+        _decided(model)
+        _decided(model, status="Rejected", transfer=None, reason="no")
+        _decided(model, status="Canceled", transfer=None, decided_by=None)
+    _withdrawn()
+    assert (Deposit.objects.count(), Withdrawal.objects.count()) == (4, 4)
 
 
 def test_every_rule_is_attacked() -> None:

@@ -14,7 +14,7 @@ from trading.models import Candle, Trade
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("trades", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("trades", [8_000, pytest.param(1_000_000, marks=pytest.mark.long)])
 def test_every_read_goes_by_index_and_reads_little_more_than_it_returns(trades: int) -> None:
     markets = furnish(TRADERS)
     past = make_past(

@@ -4,6 +4,7 @@ The law: the exchange is one of its own, with the demo's traders and its simulat
 done as anybody does it. Nothing is judged here: somebody is to look at them.
 """
 
+import re
 import sys
 import tempfile
 import time
@@ -13,30 +14,18 @@ from playwright.sync_api import Browser, Page
 
 from exchange.tests.browsers import DESKTOP, PHONE, chromium_path, pages_of, running_chromium, sign_in, visitor
 from exchange.tests.platform import PROJECT, Platform, running_platform
+from exchange.tests.sitemap import PRIVATE, PUBLIC
 from exchange.tests.sockets import ALICE, rest
 
 FOLDER = PROJECT / "screenshots"
 LIVING_SECONDS = 75
 SETTLING_MS = 1_500
-PUBLIC = ("/", "/trade/BTC-USD", "/fees", "/account/login/", "/account/signup/", "/account/password/reset/", "/nowhere")
-PRIVATE = (
-    "/",
-    "/trade/BTC-USD",
-    "/orders",
-    "/portfolio",
-    "/portfolio/ledger",
-    "/portfolio/deposits",
-    "/portfolio/withdrawals",
-    "/account",
-    "/account/email/",
-    "/account/2fa/",
-    "/account/2fa/totp/activate/",
-    "/account/sessions/",
-    "/account/password/change/",
-    "/account/api-keys",
-    "/account/notifications",
-)
 ANYTHING = [".*"]
+_COST = """() => {
+    const [page] = performance.getEntriesByType("navigation");
+    const all = [page, ...performance.getEntriesByType("resource")];
+    return [Math.round(page.loadEventStart), Math.ceil(all.reduce((sum, one) => sum + one.decodedBodySize, 0) / 1000)];
+}"""
 
 
 def main() -> int:
@@ -80,8 +69,10 @@ def _take(browser: Browser, platform: Platform, name: str, **options: object) ->
 def _shoot(page: Page, who: str, name: str, paths: tuple[str, ...]) -> None:
     for path in paths:
         page.goto(path)
+        milliseconds, kilobytes = page.evaluate(_COST)
         page.wait_for_timeout(SETTLING_MS)
-        place = path.strip("/").replace("/", "-") or "markets"
+        place = re.sub(r"\W+", "-", path).strip("-") or "markets"
+        sys.stdout.write(f"{who}-{place}-{name}: loaded after {milliseconds} ms, {kilobytes} kB with all it needs\n")
         page.screenshot(path=FOLDER / f"{who}-{place}-{name}.png", full_page=True)
 
 

@@ -2,7 +2,7 @@
 
 The law: the journal says what was asked; replaying it must give every event, trade, order and hash (journal.py); the orders'
 fills, the transfers and the candles must be those of the trades (trades.py, candles.py); the balances those of the transfers,
-and what they hold what the open orders hold (orders/integrity.py, accounts/integrity.py). So an amount anywhere can be followed
+and what they hold what open orders and pending withdrawals hold (orders/integrity.py, accounts/integrity.py). So an amount anywhere can be followed
 back to what somebody asked for. Nothing is written, nothing repaired: what to do about a difference is for people to decide.
 """
 
@@ -18,6 +18,7 @@ _UNITS = """
     SELECT 2 * (SELECT COALESCE(max(id), 0) FROM transfers) + 2 * (SELECT COALESCE(max(id), 0) FROM balances)
         + 3 * (SELECT COALESCE(max(id), 0) FROM orders) + 3 * (SELECT COALESCE(max(id), 0) FROM trades)
         + 2 * (SELECT COALESCE(sum(last_sequence), 0) FROM market_states)
+        + (SELECT COALESCE(max(id), 0) FROM deposits) + (SELECT COALESCE(max(id), 0) FROM withdrawals)
 """
 
 

@@ -21,9 +21,9 @@ from trading.selectors import AuctionState, Level, fills_of, read_tickers, trade
 from trading.streams.depth import read_depth
 
 LEVELS = 15
-TRADES = 50
+TRADES = 20
 ORDERS_MAX = 200
-FILLS = 30
+FILLS = 12
 
 
 def read_board(market: Market, rules: MarketRules) -> dict[str, Any]:

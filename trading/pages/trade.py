@@ -38,6 +38,13 @@ def trade_page(request: HttpRequest, symbol: str) -> HttpResponse:
     return _page(request, symbol, Ticket.of(request.GET))
 
 
+@require_safe
+def any_market(_request: HttpRequest) -> HttpResponse:
+    """Go to the first market."""
+    first = markets_with_state().first()
+    return redirect("markets-page") if first is None else redirect("trade-page", first.symbol.replace("/", "-"))
+
+
 def place_order(request: HttpRequest, symbol: str) -> HttpResponse:
     """Place the order of the ticket."""
     if request.method != "POST":

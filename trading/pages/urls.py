@@ -7,6 +7,7 @@ from trading.pages import exports, markets, orders, trade
 
 urlpatterns = [
     path("", markets.markets_page, name="markets-page"),
+    path("trade", trade.any_market, name="trade"),
     path(f"trade/{SYMBOL}", trade.trade_page, name="trade-page"),
     path(f"trade/{SYMBOL}/orders", trade.place_order, name="trade-place"),
     path(f"trade/{SYMBOL}/orders/cancel", trade.cancel_orders, name="trade-cancel-all"),

@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.db import connection
 from django.db.models import F, Sum
 
-from accounts.models import Account, Balance, Transfer
+from accounts.models import Account, Balance, Transfer, Withdrawal
 from orders.models import OPEN, Command, MarketState, Order
 from trading.candle_repair import repair_week, weeks_of
 from trading.matching import Shard
@@ -66,7 +66,9 @@ def check_books_and_ledger() -> None:
         mine = Order.objects.filter(OPEN, account_id=row.account_id)
         held = _sum(mine.filter(side="Buy", market_id__in=_markets(quote_id=row.asset_id)), "held_amount")
         held += _sum(mine.filter(side="Sell", market_id__in=_markets(base_id=row.asset_id)), "held_amount")
-        assert row.held == held, f"balance {row} holds {row.held}, its orders {held}"
+        leaving = Withdrawal.objects.filter(account_id=row.account_id, asset_id=row.asset_id, status="Pending")
+        held += _sum(leaving, "amount")
+        assert row.held == held, f"balance {row} holds {row.held}, its orders and withdrawals {held}"
     for state in MarketState.objects.select_related("market"):
         check_journal(state)
 

@@ -4,12 +4,14 @@ The law: what is built is what services build; what is tampered with goes past e
 What must be found is test_tampering.py's, how the check goes about it test_integrity.py's.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
 
+from accounts import funding
 from accounts.integrity import Report
-from accounts.tests.builders import make_trader
+from accounts.tests.builders import confirm_email, make_asset, make_trader, make_user
 from orders import changes
 from orders.tests.builders import make_market, place_order
 from trading.integrity import verify
@@ -17,7 +19,8 @@ from trading.tests.builders import match
 
 
 def make_scene() -> dict[str, int]:
-    """Two markets with orders of each fate, trades with fees, a prevention, a halt, and an order that is still pending."""
+    """Two markets with orders of each fate, trades with fees, a prevention, a halt, an order that is still pending, and requests
+    of one who brings funds in and takes them out."""
     make_market(maker_fee="0.001", taker_fee="0.002")
     make_market("ETH/USD")
     maker = make_trader(funds={"BTC": "10", "USD": "1000"})
@@ -43,7 +46,28 @@ def make_scene() -> dict[str, int]:
         "other": other,
         "pending": pending,
     }
-    return {name: order.id for name, order in ids.items()} | {"maker": maker.id, "taker": taker.id}
+    made = {name: order.id for name, order in ids.items()} | {"maker": maker.id, "taker": taker.id}
+    return made | _make_requests()
+
+
+def _make_requests() -> dict[str, int]:
+    funder, operator, usd = confirm_email(make_trader()), make_user(), make_asset("USD")
+    deposited = funding.request_deposit(account_id=funder.id, asset=usd, amount=Decimal(50))
+    funding.approve_deposit(deposited.id, by=operator)
+    asked = [
+        funding.request_withdrawal(account_id=funder.id, asset=usd, amount=Decimal(amount), destination="IBAN 1").id
+        for amount in (10, 20, 5)
+    ]
+    withdrawn, rejected, withdrawing = asked
+    funding.approve_withdrawal(withdrawn, by=operator)
+    funding.reject_withdrawal(rejected, by=operator, reason="No such bank.")
+    return {
+        "funder": funder.id,
+        "deposited": deposited.id,
+        "withdrawn": withdrawn,
+        "rejected": rejected,
+        "withdrawing": withdrawing,
+    }
 
 
 def differences() -> list[tuple[str, str]]:
@@ -69,6 +93,7 @@ def facts() -> dict[str, Any]:
                 (SELECT id FROM markets WHERE symbol = 'ETH/USD') AS eth, (SELECT min(id) FROM trades) AS trade,
                 (SELECT min(id) FROM transfers WHERE kind = 'fee') AS fee,
                 (SELECT to_char(min(open_time), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM candles WHERE interval = '1d') AS day,
+                (SELECT min(id) FROM transfers WHERE kind = 'withdrawal') AS withdrawal,
                 (SELECT last_value + 4 FROM transfers_id_seq) AS last_transfer_and_4,
                 (SELECT last_value + 1 FROM transfers_id_seq) AS next_transfer,
                 (SELECT b.id FROM batches b JOIN markets m ON m.id = b.market_id WHERE symbol = 'ETH/USD') AS eth_batch,

@@ -37,9 +37,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNTS = """\
 ok    assets sum to zero: 3 assets
-ok    balances are the sums of their transfers: 16 transfers, 11 balances
-ok    what accounts are told has no gap: 2 accounts, 14 events
-ok    held is the sum of the open orders' holds: 11 balances
+ok    balances are the sums of their transfers: 18 transfers, 12 balances
+ok    what accounts are told has no gap: 3 accounts, 20 events
+ok    completed deposits and withdrawals are those of their transfers: 1 deposits, 3 withdrawals
+ok    held is the sum of what open orders and pending withdrawals hold: 12 balances
 ok    every order is in the journal once: 9 orders
 ok    each order's fills add up: 9 orders
 ok    transfers are those of their trades: 12 transfers, 3 trades

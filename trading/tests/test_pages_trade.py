@@ -102,6 +102,13 @@ def test_a_market_that_is_not_there_is_404_and_names_those_there_are(client: Cli
     assert 'href="/trade/BTC-USD"' in answer.content.decode()
 
 
+def test_no_market_named_is_the_first(client: Client) -> None:
+    assert client.get("/trade")["Location"] == "/"
+    make_market("ETH/USD")
+    make_market("BTC/USD")
+    assert client.get("/trade")["Location"] == PAGE
+
+
 def test_the_address_fills_the_ticket_in(browser: Client) -> None:
     page = browser.get(f"{PAGE}?side=Sell&price=123.45&post_only=true&order_type=StopLimit").content.decode()
     assert 'value="123.45"' in page

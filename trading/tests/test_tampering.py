@@ -55,11 +55,11 @@ TAMPERINGS = {
     ),
     "available made held": (
         "UPDATE balances SET available = available - 1, held = held + 1 WHERE account_id = {maker} AND asset_id = {usd}",
-        "held is the sum of the open orders' holds", "account {maker} USD",
+        "held is the sum of what open orders and pending withdrawals hold", "account {maker} USD",
     ),
     "an order that holds what no balance does": (
         "DELETE FROM balances WHERE account_id = {taker} AND asset_id = {usd}",
-        "held is the sum of the open orders' holds", "order {partly}",
+        "held is the sum of what open orders and pending withdrawals hold", "order {partly}",
     ),
     "a pending command lost": (
         "DELETE FROM commands WHERE order_id = {pending}", "every order is in the journal once", "order {pending}",
@@ -288,6 +288,49 @@ TAMPERINGS = {
     "a candle of no market": (
         "UPDATE candles SET market_id = 999999 WHERE interval = '1d'",
         "candles are what their trades add up to", "market 999999 1d candle of {day}",
+    ),
+    "a pending withdrawal deleted": (
+        "DELETE FROM withdrawals WHERE id = {withdrawing}",
+        "held is the sum of what open orders and pending withdrawals hold", "account {funder} USD",
+    ),
+    "a pending withdrawal made larger": (
+        "UPDATE withdrawals SET amount = amount + 1 WHERE id = {withdrawing}",
+        "held is the sum of what open orders and pending withdrawals hold", "account {funder} USD",
+    ),
+    "a pending withdrawal of an account without a balance": (
+        "UPDATE withdrawals SET account_id = 999999 WHERE id = {withdrawing}",
+        "held is the sum of what open orders and pending withdrawals hold", "withdrawal {withdrawing}",
+    ),
+    "a rejected withdrawal asked for again": (
+        "UPDATE withdrawals SET status = 'Pending', reason = '', decided_at = NULL, decided_by_id = NULL WHERE id = {rejected}",
+        "held is the sum of what open orders and pending withdrawals hold", "account {funder} USD",
+    ),
+    "a completed withdrawal's amount changed": (
+        "UPDATE withdrawals SET amount = amount + 1 WHERE id = {withdrawn}",
+        "completed deposits and withdrawals are those of their transfers", "withdrawal {withdrawn}",
+    ),
+    "a completed withdrawal deleted": (
+        "DELETE FROM withdrawals WHERE id = {withdrawn}",
+        "completed deposits and withdrawals are those of their transfers", "transfer {withdrawal}",
+    ),
+    "a completed deposit given to somebody else": (
+        "UPDATE deposits SET account_id = {maker} WHERE id = {deposited}",
+        "completed deposits and withdrawals are those of their transfers", "deposit {deposited}",
+    ),
+    "a deposit completed by another transfer": (
+        "UPDATE deposits SET transfer_id = {fee} WHERE id = {deposited}",
+        "completed deposits and withdrawals are those of their transfers", "deposit {deposited}",
+    ),
+    "a completed deposit whose transfer is gone": (
+        "DELETE FROM transfers WHERE reference = 'deposit {deposited}'",
+        "completed deposits and withdrawals are those of their transfers", "deposit {deposited}",
+    ),
+    "a theft by a withdrawal that nobody asked for": (
+        "WITH t AS (INSERT INTO transfers (asset_id, debit_account_id, credit_account_id, amount, kind)"
+        " VALUES ({usd}, {maker}, 1, 100, 'withdrawal') RETURNING amount)"
+        " UPDATE balances SET available = available + CASE account_id WHEN 1 THEN amount ELSE -amount END FROM t"
+        " WHERE account_id IN (1, {maker}) AND asset_id = {usd}",
+        "completed deposits and withdrawals are those of their transfers", "transfer {next_transfer}",
     ),
     "a crossed book": (
         "UPDATE orders SET price = 103 WHERE id = {partly}", "no book is crossed", "BTC/USD book",

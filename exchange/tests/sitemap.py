@@ -1,0 +1,32 @@
+"""List the pages, for whatever goes over all of them."""
+
+PUBLIC = (
+    "/",
+    "/trade/BTC-USD",
+    "/fees",
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/nowhere",
+)
+PRIVATE = (
+    "/",
+    "/trade/BTC-USD",
+    "/orders",
+    "/orders?view=fills",
+    "/portfolio",
+    "/portfolio/ledger",
+    "/portfolio/deposits",
+    "/portfolio/withdrawals",
+    "/fees",
+    "/account",
+    "/account/email/",
+    "/account/2fa/",
+    "/account/2fa/totp/activate/",
+    "/account/sessions/",
+    "/account/password/change/",
+    "/account/api-keys",
+    "/account/notifications",
+)
+"""Of who is signed in. Those that ask for the password again are shown as they ask, unless it was just given."""
+EXPECTED_COMPLAINTS = (r"/nowhere: Failed to load resource",)
