@@ -20,10 +20,12 @@ from orders.rules import make_rules
 from orders.selectors import markets_with_state
 from trading.api.rendering import render_ticker
 from trading.candles import Candle, read_candles_since
-from trading.intervals import CandleInterval
+from trading.intervals import STEPS, CandleInterval
 from trading.selectors import Ticker, read_tickers
 
-HOURS = 24
+DAY = timedelta(hours=24)
+SPARK_INTERVAL = CandleInterval.QUARTER
+"""Of hours a young market would have but one or two."""
 LIVE_MAX = 50
 """So many markets at most are followed by the page's script; each is two subscriptions, of 200 that a socket may have."""
 
@@ -35,10 +37,10 @@ def markets_page(request: HttpRequest) -> HttpResponse:
     """Show every market with its ticker, its phase and the shape of its day. Three queries."""
     markets = list(markets_with_state())
     tickers = {ticker.market_id: ticker for ticker in read_tickers()}
-    since = datetime.now(UTC) - timedelta(hours=HOURS - 1)
-    candles = read_candles_since([(market.id, CandleInterval.HOUR, since) for market in markets]).candles
+    since = datetime.now(UTC) - DAY + STEPS[SPARK_INTERVAL]
+    candles = read_candles_since([(market.id, SPARK_INTERVAL, since) for market in markets]).candles
     rows = [
-        _row(market, tickers[market.id], candles[market.id, CandleInterval.HOUR])
+        _row(market, tickers[market.id], candles[market.id, SPARK_INTERVAL])
         for market in markets
         if market.id in tickers
     ]
@@ -67,7 +69,7 @@ def _change_of(ticker: Ticker) -> dict[str, Any]:
 
 
 def draw_spark(candles: Sequence[Candle]) -> str:
-    """Return the points of a line through the hours' closes, from the first open on; nothing where nothing has traded."""
+    """Return the points of a line through the candles' closes, from the first open on; nothing where nothing has traded."""
     if not candles:
         return ""
     prices = [candles[0].open, *(candle.close for candle in candles)]
