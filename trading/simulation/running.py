@@ -148,9 +148,16 @@ class Simulation:
             )
             for n, terms in enumerate(markets)
         ]
+        take_seconds = TAKE_SECONDS * len(markets)
+        acts += [
+            (
+                round_seconds + taker.pause(TAKE_SECONDS),
+                _Act(f"the taker in {terms.symbol}", partial(taker.visit, terms), partial(taker.pause, take_seconds)),
+            )
+            for terms in markets
+        ]
         return [
             *acts,
-            (round_seconds, _Act("the taker", partial(taker.visit, markets), partial(taker.pause, TAKE_SECONDS))),
             # How long the venue waits is not a matter of pace.
             (0.0, _Act("the dead man's switch", maker.hold_the_switch, lambda: SWITCH_SECONDS * self._pace)),
             (STOCK_SECONDS, _Act("the maker's stock", maker.take_stock, lambda: STOCK_SECONDS)),
