@@ -6,6 +6,7 @@ What becomes of a request is accounts/funding.py's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
@@ -120,7 +121,7 @@ def _assets(account: Account) -> list[dict[str, Any]]:
         {
             "code": asset.code,
             "name": asset.name,
-            "available": write(owned[asset.code].available if asset.code in owned else 0, asset.scale),
+            "available": write(owned[asset.code].available if asset.code in owned else Decimal(0), asset.scale),
         }
         for asset in Asset.objects.order_by("code")
     ]
@@ -129,7 +130,7 @@ def _assets(account: Account) -> list[dict[str, Any]]:
 def _read_cursor(request: HttpRequest) -> int | None:
     """Read where the page starts; what is no cursor is the first page."""
     try:
-        return read_id("cursor", request.GET["cursor"]) if "cursor" in request.GET else None  # type: ignore[no-any-return]
+        return read_id("cursor", request.GET["cursor"]) if "cursor" in request.GET else None
     except DomainError:
         return None
 

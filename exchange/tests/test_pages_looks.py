@@ -31,7 +31,7 @@ def test_every_page_is_for_everybody(platform: Platform, browser: Browser, schem
         faults = [fault for path in PUBLIC for fault in _faults(page, path)]
         sign_in(page, ALICE)
         faults += [fault for path in PRIVATE for fault in _faults(page, path)]
-    assert not faults, "\n".join(faults)
+        assert not faults, "\n".join(faults)
 
 
 def _faults(page: Page, path: str) -> list[str]:

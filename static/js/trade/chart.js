@@ -12,7 +12,7 @@ const VOLUME = 5;
 export function startChart(stream, market) {
   const box = byId("chart-box");
   box.replaceChildren();
-  const chart = createChart(box, { autoSize: true, localization: { locale: "en-GB" } });
+  const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false }, localization: { locale: "en-GB" } });
   const priceFormat = { type: "price", precision: market.price_decimals, minMove: Number(market.tick_size) };
   const prices = chart.addSeries(CandlestickSeries, { priceFormat });
   const volumes = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
