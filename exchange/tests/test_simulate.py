@@ -9,6 +9,7 @@ import pytest
 
 from exchange.tests import sockets
 from exchange.tests.platform import PROJECT, wait_for
+from trading.simulation.trader import Refused, Trader
 
 SYMBOL, MAKER = "ETH/BTC", "maker@example.com"
 OPEN = (
@@ -57,3 +58,15 @@ def test_market_that_is_not_there_is_named(platform, simulate):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "No market with a price known here: DOGE/USD." in said
+
+
+def test_trader_whose_tokens_are_good_no_longer_gets_others(platform):
+    trader = Trader(f"http://127.0.0.1:{platform.ports['API_PORT']}/api/v1", MAKER, sockets.PASSWORD)
+    first = trader.ask("GET", "/account")
+    trader._access = "stale"
+    assert trader.ask("GET", "/account") == first
+    trader._access = trader._refresh = "stale"
+    assert trader.ask("GET", "/account") == first
+    with pytest.raises(Refused, match="not_found"):
+        trader.ask("GET", "/orders/1")
+    trader.close()

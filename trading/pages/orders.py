@@ -44,7 +44,7 @@ BADGES = {"Filled": "good", "Rejected": "bad", "Canceled": "quiet", "Expired": "
 @require_safe
 @for_traders
 def orders_page(request: HttpRequest, account_id: int) -> HttpResponse:
-    """List own orders, newest first. Three queries for who asks, and two for what is shown."""
+    """List own orders, newest first. Two queries, beside those for who asks."""
     return _list(request, "orders", read_order_filters(request.GET), partial(orders_of, account_id), order_row)
 
 

@@ -81,13 +81,13 @@ class Simulation:
         with ExitStack() as stack:
             stack.callback(self._makers_trader.close)
             stack.callback(self._takers_trader.close)
-            if self._begin(stop):
-                markets = self._markets()
+            markets = self._begin(stop)
+            if markets is not None:
                 stack.callback(self._leave)
                 self._go_on(markets, stop)
 
-    def _begin(self, stop: Stop) -> bool:
-        """Wait until the venue is there, and clear away what an earlier run left; tell whether to go on."""
+    def _begin(self, stop: Stop) -> list[Terms] | None:
+        """Wait until the venue is there, clear away what an earlier run left, and look around; None where the end comes first."""
         said = False
         while True:
             try:
@@ -95,17 +95,16 @@ class Simulation:
                 self._maker.hold_the_switch()
                 self._maker.take_stock()
                 self._taker.take_stock()
-                return True
-            except Refused as refusal:
-                raise SimulationError(
-                    f"The venue refuses {self._makers_trader.email} or {self._takers_trader.email}: {refusal}"
-                ) from refusal
-            except Away as error:
+                return self._markets()
+            except (Refused, Away) as error:
+                if isinstance(error, Refused) and error.code != "rate_limited":
+                    raise SimulationError(f"The venue refuses the demo's traders: {error}") from error
                 if not said:
                     log.info("waiting for the venue: %s", error)
                 said = True
-            if stop(UP_SECONDS):
-                return False
+                pause = getattr(error, "retry_after", None) or UP_SECONDS
+            if stop(pause):
+                return None
 
     def _markets(self) -> list[Terms]:
         found = {terms.symbol: terms for terms in map(read_terms, self._makers_trader.public("/markets")["results"])}
@@ -149,9 +148,16 @@ class Simulation:
             )
             for n, terms in enumerate(markets)
         ]
+        take_seconds = TAKE_SECONDS * len(markets)
+        acts += [
+            (
+                round_seconds + taker.pause(TAKE_SECONDS),
+                _Act(f"the taker in {terms.symbol}", partial(taker.visit, terms), partial(taker.pause, take_seconds)),
+            )
+            for terms in markets
+        ]
         return [
             *acts,
-            (round_seconds, _Act("the taker", partial(taker.visit, markets), partial(taker.pause, TAKE_SECONDS))),
             # How long the venue waits is not a matter of pace.
             (0.0, _Act("the dead man's switch", maker.hold_the_switch, lambda: SWITCH_SECONDS * self._pace)),
             (STOCK_SECONDS, _Act("the maker's stock", maker.take_stock, lambda: STOCK_SECONDS)),

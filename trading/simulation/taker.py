@@ -40,9 +40,9 @@ class Taker:
         """Choose how long until the next order."""
         return self._chance.expovariate(1 / mean)
 
-    def visit(self, markets: list[Terms]) -> None:
-        """Send one order to one market. Raises Refused."""
-        body = self.choose(self._chance.choice(markets))
+    def visit(self, terms: Terms) -> None:
+        """Send one order. Raises Refused."""
+        body = self.choose(terms)
         if body is not None:
             self._trader.ask("POST", "/orders", body=body)
 
