@@ -77,6 +77,8 @@ def _spread(bids: list[Level], asks: list[Level], rules: MarketRules) -> str:
     if not bids or not asks:
         return "–"
     spread = asks[0].price - bids[0].price
+    if spread <= 0:
+        return "crossed"  # as in a call, before it ends
     percent = round_to(EXACT.divide(spread * 100, asks[0].price), 3)
     return f"{spread:.{rules.price_decimals}f} ({percent} %)"
 

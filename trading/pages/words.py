@@ -26,8 +26,8 @@ PHASES = {
 """Of each phase its name, and what may be done in it."""
 
 REASONS = {
-    Reason.USER_REQUEST: "you canceled it",
-    Reason.MASS_CANCEL: "you canceled all orders",
+    Reason.USER_REQUEST: "you asked for that",
+    Reason.MASS_CANCEL: "you asked for the end of all",
     Reason.DEAD_MAN: "the dead man's switch ran out",
     Reason.DISCONNECT: "its connection was cut",
     Reason.KILL_SWITCH: "an operator stopped trading",

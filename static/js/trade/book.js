@@ -1,7 +1,7 @@
 // The order book: its best levels with what there is up to each, the spread, and where own orders rest.
 
 import { keyed, setClass, setText } from "../dom.js";
-import { divide, multiply, subtract } from "../decimal.js";
+import { divide, isPositive, multiply, subtract } from "../decimal.js";
 import { Book } from "./book_state.js";
 import { byId, framed, rowMaker, show } from "./markup.js";
 
@@ -66,5 +66,6 @@ function drawSide(body, levels, own, makeRow) {
 function spreadOf({ bestBid, bestAsk }) {
   if (bestBid === null || bestAsk === null) return "–";
   const spread = subtract(bestAsk, bestBid);
+  if (!isPositive(spread)) return "crossed";
   return `${spread} (${divide(multiply(spread, "100"), bestAsk, 3)} %)`;
 }

@@ -5,13 +5,14 @@ import { api } from "../api.js";
 import { bar, Candles, SECONDS } from "./candles_state.js";
 import { byId } from "./markup.js";
 
-const READ = 500;
+const READ = 240;
 const NEAR_THE_START = 30;
 const VOLUME = 5;
 
 export function startChart(stream, market) {
   const box = byId("chart-box");
   box.replaceChildren();
+  // The logo would bring a style of its own, which no page of ours may have; the link to its makers is beside the intervals.
   const chart = createChart(box, { autoSize: true, layout: { attributionLogo: false }, localization: { locale: "en-GB" } });
   const priceFormat = { type: "price", precision: market.price_decimals, minMove: Number(market.tick_size) };
   const prices = chart.addSeries(CandlestickSeries, { priceFormat });
@@ -43,9 +44,9 @@ export function startChart(stream, market) {
   const read = async (query) => {
     const [asked, path] = [candles, `/markets/${market.slug}/candles?interval=${interval}&limit=${READ}${query}`];
     const { results } = await api("GET", path);
-    if (asked !== candles) return null; // another interval was chosen meanwhile
+    if (asked !== candles) return; // another interval was chosen meanwhile
+    isComplete ||= results.length < READ;
     take(results);
-    return results;
   };
 
   const readOlder = async (range) => {
@@ -54,8 +55,7 @@ export function startChart(stream, market) {
     if (end === undefined) return;
     isReading = true;
     try {
-      const rows = await read(`&end=${end}`);
-      if (rows !== null) isComplete = rows.length === 0;
+      await read(`&end=${end}`);
     } catch (problem) {
       console.warn(problem);
     } finally {
@@ -83,7 +83,7 @@ export function startChart(stream, market) {
     colors = colorsOf(box);
     const { ink, faint, line, bid, ask } = colors;
     chart.applyOptions({
-      layout: { background: { type: ColorType.Solid, color: "transparent" }, textColor: faint, fontFamily: getComputedStyle(box).fontFamily, fontSize: 11, attributionLogo: false },
+      layout: { background: { type: ColorType.Solid, color: "transparent" }, textColor: faint, fontFamily: getComputedStyle(box).fontFamily, fontSize: 11 },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
       rightPriceScale: { borderColor: line },
       timeScale: { borderColor: line },

@@ -6,15 +6,17 @@ import { byId, show } from "./markup.js";
 const WORDS = { connecting: "Connecting", live: "Live", lost: "Not live" };
 const LOOKS = { connecting: "badge-quiet", live: "badge-good", lost: "badge-bad" };
 
-/** `onLive()` is told each time the connection is there (again). */
+/** `onLive()` is told each time the connection is there, `onLive({isAgain: true})` when it was lost. */
 export function startConnection(stream, onLive) {
   const badge = byId("connection");
+  let isAgain = false;
   stream.onState((state) => {
     badge.hidden = false;
     badge.className = `badge ${LOOKS[state]}`;
     setText(badge, WORDS[state]);
     byId("trade").dataset.connection = state;
     show(byId("lost"), state === "lost");
-    if (state === "live") onLive();
+    if (state === "live") onLive({ isAgain });
+    isAgain ||= state === "lost";
   });
 }

@@ -39,7 +39,7 @@ if (ticket !== null) {
   startKeys(ticket);
 }
 
-startConnection(stream, () => {
+startConnection(stream, ({ isAgain }) => {
   tape.resync().catch(console.warn);
-  chart.resync();
+  if (isAgain) chart.resync();
 });

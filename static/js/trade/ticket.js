@@ -59,6 +59,7 @@ export class Ticket {
   }
 
   setPhase(phase) {
+    if (phase !== this.#moment.phase && !this.#isBusy && this.#unsure === null) this.#say("");
     this.#moment.phase = phase;
     this.#judge();
   }
