@@ -21,6 +21,9 @@ if url := os.environ.get("REDIS_URL"):
     _first = int(urlsplit(url).path.strip("/") or 0)
     os.environ["REDIS_URL"] = urlsplit(url)._replace(path=f"/{_first + _worker}").geturl()
 
+# One address signs everybody in here. What tests the limits turns them on for itself.
+os.environ.setdefault("RATE_LIMITS", "0")
+
 # A loaded machine is slow, not wrong: no example has a deadline.
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
@@ -28,9 +31,9 @@ settings.register_profile("long", settings.get_profile("dev"), max_examples=2000
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
-_ONE_EXCHANGE = ("client_example", "schemathesis", "signed_requests", "streams")
+_ONE_EXCHANGE = ("client_example", "schemathesis", "signed_requests", "simulate", "streams")
 _ONE_EXCHANGE += ("socket_channels", "socket_faults", "socket_orders", "socket_requests")
-_ONE_EXCHANGE += ("pages_looks",)
+_ONE_EXCHANGE += ("pages_live", "pages_looks")
 TOGETHER = {f"exchange/tests/test_{name}.py": "one exchange" for name in _ONE_EXCHANGE} | {
     f"exchange/tests/test_{name}.py": name for name in ("kills", "run")
 }

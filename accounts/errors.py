@@ -76,3 +76,16 @@ class DomainError(Exception):
 def refusal(code: str, field: str, message: str, *, limit: Any = None, value: Any = None) -> DomainError:
     """Build the refusal of one field."""
     return DomainError(code, message, [FieldError(field, code, message, limit, value)])
+
+
+class RateLimited(DomainError):
+    """A refusal that ends by itself, in so many seconds."""
+
+    def __init__(self, detail: str, *, limit: int, seconds: int) -> None:
+        super().__init__("rate_limited", detail)
+        self.headers = {
+            "Retry-After": str(seconds),
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": str(seconds),
+        }

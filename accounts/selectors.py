@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.db.models import Manager, QuerySet
 
@@ -62,8 +63,10 @@ def account_of_trader(account_id: int) -> Account | None:
     return Account.objects.select_related("user").filter(id=account_id).first()
 
 
-def trading_account_of(user: User) -> Account | None:
-    """Return the user's trading account; None for an operator, who has none. One query."""
+def trading_account_of(user: User | AnonymousUser) -> Account | None:
+    """Return the account that a user trades with; None for one that has none, such as an operator. One query."""
+    if not isinstance(user, User):
+        return None
     return Account.objects.select_related("user").filter(user=user, kind=AccountKind.TRADER).order_by("id").first()
 
 

@@ -1,25 +1,38 @@
 """Open, renew and end sessions: pairs of a short-lived access token and a refresh token.
 
 The law: a refresh token works once; renewing revokes it, also when two ask at the same moment; a user who may not
-sign in gets no token and keeps none beyond the access token's lifetime. What was wrong with a sign-in is never said.
-Access tokens are verified by accounts/api/authentication.py, without the database.
+sign in gets no token and keeps none beyond the access token's lifetime. A refresh token is good for as long as the user's password and
+second factors are what they were when it was made, whoever changes them. What was wrong with an address and password is never said; that a
+second factor is wanted, only to who knows the password. A page's token is short-lived, cannot be renewed, and says that it is one.
+Access tokens are verified by accounts/api/authentication.py, without the database. Sessions of pages are Django's.
 """
 
+import time
+from datetime import timedelta
 from typing import NamedTuple, cast
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth import authenticate
 from django.db import transaction
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
-from accounts.errors import DomainError
+from accounts import limits
+from accounts.errors import DomainError, FieldError, refusal
 from accounts.models import Account, User
+from accounts.second_factor import FACTORS, accept_code, has_second_factor
 from accounts.selectors import trading_account_of
 
 ACCOUNT_CLAIM = "account_id"
+AUTH_AT_CLAIM = "auth_at"
+PAGE_CLAIM = "page"
+PAGE_TOKEN_LIFETIME = timedelta(minutes=5)
 USER_CLAIM: str = api_settings.USER_ID_CLAIM
+_PROOFS_CLAIM = "proofs"
 
 
 class Tokens(NamedTuple):
@@ -27,23 +40,41 @@ class Tokens(NamedTuple):
     refresh: str
 
 
-def open_session(*, email: str, password: str) -> Tokens:
-    """Sign in. Raises DomainError unauthenticated, and forbidden for a user without a trading account."""
-    user = authenticate(username=email, password=password)
+def open_session(request: HttpRequest, *, email: str, password: str, otp: str | None = None) -> Tokens:
+    """Sign in. Raises DomainError unauthenticated, and forbidden for a user without a trading account; RateLimited."""
+    limits.check_failures(request, email)
+    user = authenticate(request, email=email, password=password)
     if not isinstance(user, User):
+        limits.count_failure(request, email)
         raise DomainError("unauthenticated", "E-mail address or password is wrong.")
+    _check_second_factor(request, user, otp)
     return issue_tokens(_account_of(user))
+
+
+def _check_second_factor(request: HttpRequest, user: User, otp: str | None) -> None:
+    if not has_second_factor(user):
+        if otp is not None:
+            raise refusal("invalid_value", "otp", "No second factor is set up: leave otp out.")
+        return
+    if otp is None:
+        message = "otp is required: a code of the authenticator app, or a recovery code."
+        raise DomainError("unauthenticated", message, [FieldError("otp", "missing_field", message)])
+    attempt = limits.begin_attempt(request, user.email)
+    if accept_code(user, otp) is None:
+        message = "otp is wrong, or has been used."
+        raise DomainError("unauthenticated", message, [FieldError("otp", "invalid_value", message)])
+    attempt.rollback()
 
 
 def renew_session(*, refresh: str) -> Tokens:
     """Trade a refresh token for a new pair. Raises DomainError unauthenticated."""
     token = _verified(refresh)
     user = User.objects.filter(id=token[USER_CLAIM], is_active=True).first()
-    if user is None:
+    if user is None or not constant_time_compare(token.get(_PROOFS_CLAIM, ""), _proofs_of(user)):
         raise _invalid()
     with transaction.atomic():
         _revoke(token)
-        return issue_tokens(_account_of(user))
+        return issue_tokens(_account_of(user), auth_at=token.get(AUTH_AT_CLAIM))
 
 
 def end_session(*, refresh: str) -> None:
@@ -51,12 +82,32 @@ def end_session(*, refresh: str) -> None:
     _revoke(_verified(refresh))
 
 
-def issue_tokens(account: Account) -> Tokens:
-    """Make a new pair for the account's user, who has proved to be that."""
+def issue_tokens(account: Account, *, auth_at: int | None = None) -> Tokens:
+    """Make a new pair for the account's user, who has proved to be that: now, or when it is said."""
     assert account.user is not None
     token = RefreshToken.for_user(account.user)
     token[ACCOUNT_CLAIM] = account.id
-    return Tokens(str(token.access_token), str(token))
+    token[AUTH_AT_CLAIM] = int(time.time()) if auth_at is None else auth_at
+    # An access token has all claims but those that its refresh token gets later.
+    access = str(token.access_token)
+    token[_PROOFS_CLAIM] = _proofs_of(account.user)
+    return Tokens(access, str(token))
+
+
+def issue_page_token(account: Account) -> str:
+    """Make a token for the scripts of a page that the account's user is signed in to."""
+    assert account.user is not None
+    token = AccessToken.for_user(account.user)
+    token.set_exp(lifetime=PAGE_TOKEN_LIFETIME)
+    token[ACCOUNT_CLAIM] = account.id
+    token[PAGE_CLAIM] = True
+    return str(token)
+
+
+def _proofs_of(user: User) -> str:
+    """Condense what the user signs in with: password and second factors. One query."""
+    factors = Authenticator.objects.filter(user=user, type__in=FACTORS).order_by("id").values_list("id", flat=True)
+    return salted_hmac("accounts.sessions", f"{user.password} {list(factors)}", algorithm="sha256").hexdigest()[:32]
 
 
 def _account_of(user: User) -> Account:

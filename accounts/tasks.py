@@ -1,6 +1,9 @@
-"""Tidy up under Celery. The law and the work are accounts/events.py's; beat sends this each minute."""
+"""Tidy up, and send mails, under Celery. The law and the work are accounts/events.py's, mail.py's and notices.py's."""
+
+from smtplib import SMTPException
 
 from celery import shared_task
+from django.core.mail import EmailMessage
 
 from accounts import events
 
@@ -9,3 +12,16 @@ from accounts import events
 def prune_events(**_: object) -> None:
     """Delete what accounts were told longer ago than it is kept."""
     events.prune()
+
+
+@shared_task(
+    name="accounts.tasks.send_mail",
+    ignore_result=True,
+    autoretry_for=(OSError, SMTPException),
+    retry_backoff=5,
+    retry_backoff_max=600,
+    max_retries=8,
+)
+def send_mail(*, to: str, subject: str, text: str) -> None:
+    """Send a message; while the mail server is away, for half an hour again and again."""
+    EmailMessage(subject, text, to=[to]).send()

@@ -1,7 +1,8 @@
-"""Give every request a name that its reply and all its log lines carry.
+"""Give every request a name, and tell browsers what a page may load.
 
 The law: X-Request-Id is on every reply, errors included; the caller's own is kept if it is short and printable.
-It stands first in MIDDLEWARE, so that everything after it may read `request.request_id`.
+It stands first in MIDDLEWARE, so that everything after it may read `request.request_id`. No page runs a script or has a style
+that is not a file of ours, but for those that libraries bring, each below its own path. What the API answers is no page.
 """
 
 import re
@@ -10,10 +11,24 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from exchange.pages import streams_url
+
 _SANE = re.compile(r"[!-~](?:[ -~]{0,126}[!-~])?", re.ASCII)
+
+
+_INLINE = {"script-src": ["'self'", "'unsafe-inline'"], "style-src": ["'self'", "'unsafe-inline'"]}
+LOOSER = {
+    # unfold's Alpine makes functions of attributes, and its charts and forms have styles of their own.
+    "/admin/": {**_INLINE, "script-src": [*_INLINE["script-src"], "'unsafe-eval'"]},
+    # Swagger UI begins with a script in the page, and styles what it draws.
+    "/api/docs": _INLINE,
+}
+"""What pages of libraries need, by the beginnings of their paths."""
 
 
 class RequestIdMiddleware:
@@ -40,6 +55,36 @@ class RequestIdMiddleware:
         response = await self.get_response(request)
         response["X-Request-Id"] = request_id
         return response
+
+
+class ContentPolicyMiddleware(CSPMiddleware):
+    """Send Content-Security-Policy with each page. It waits for nothing, so it needs no thread under ASGI."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        get_response: Callable[[HttpRequest], Any] = self.get_response
+        if self.async_mode:
+            return self._answer(request)
+        return self._tell(request, get_response(request))
+
+    async def _answer(self, request: HttpRequest) -> Any:
+        get_response: Callable[[HttpRequest], Any] = self.get_response
+        return self._tell(request, await get_response(request))
+
+    def _tell(self, request: HttpRequest, response: Any) -> Any:
+        if request.path_info.startswith("/api/v1/"):
+            return response
+        response._csp_config = _policy_for(request)
+        return self.process_response(request, response)
+
+
+def _policy_for(request: HttpRequest) -> dict[str, list[str]]:
+    usual = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    streams = "/".join(streams_url(request).split("/", 3)[:3])
+    policy = {**usual, "connect-src": [*usual["connect-src"], streams]}
+    for start, looser in LOOSER.items():
+        if request.path_info.startswith(start):
+            policy |= looser
+    return policy
 
 
 def _name(request: HttpRequest) -> str:

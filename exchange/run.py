@@ -9,7 +9,7 @@ supervisor's, and what they do is the applications'.
 
 The environment: API_PORT, FRONTEND_PORT and FLOWER_PORT (8080, 5173, 5555), HOST (127.0.0.1), EXCHANGE_VAR
 (var/ beside manage.py: data, secrets, logs), DATABASE_URL and REDIS_URL (servers to use in place of the
-embedded ones), LOG_LEVEL, DEMO=0 (no demo data). JWT_SECRET, RATE_LIMITS and all else reach the processes.
+embedded ones), LOG_LEVEL, DEMO=0 (no demo data), SIMULATE=0 (nobody but you trades on it). JWT_SECRET, RATE_LIMITS and all else reach the processes.
 """
 
 import http.client
@@ -56,6 +56,7 @@ PROGRAMS = {
     "flower": "-m celery -A exchange flower --address=127.0.0.1 --port={flower_port}",
 }
 PROGRAM_ENVIRONMENT = {"frontend": 'ASGI="1"'}
+SIMULATION = {"simulate": "manage.py simulate --url http://{host}:{api_port}/api/v1"}
 
 ANNOUNCEMENT = """
 The exchange is up. Ctrl-C stops it.
@@ -69,13 +70,16 @@ The exchange is up. Ctrl-C stops it.
 """
 DEMO_ANNOUNCEMENT = """
   Traders        alice@example.com and bob@example.com, operator admin@example.com; password exchange-demo
-
+{simulation}
 Place an order:
 
 TOKEN=$(curl -s http://localhost:{api_port}/api/v1/auth/token -H 'Content-Type: application/json' \\
   -d '{{"email": "alice@example.com", "password": "exchange-demo"}}' | sed 's/.*"access": *"\\([^"]*\\)".*/\\1/')
 curl -s http://localhost:{api_port}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
   -d '{{"symbol": "BTC/USD", "side": "Buy", "order_type": "Limit", "quantity": "1.0", "price": "50000.00"}}'
+"""
+SIMULATION_ANNOUNCEMENT = """\
+                 maker@example.com and taker@example.com trade by themselves; SIMULATE=0 leaves them out
 """
 
 
@@ -203,8 +207,9 @@ def _supervisor_config(var: Path, ports: Mapping[str, int], level: str, socket_f
         f"serverurl=unix://{socket_folder}/supervisor.sock",
     ]
     # In one group they all stop at the same time; groups are stopped one after the other.
-    sections += ["[group:exchange]", f"programs={','.join(PROGRAMS)}"]
-    for name, arguments in PROGRAMS.items():
+    programs = PROGRAMS | (SIMULATION if _wants_simulation() else {})
+    sections += ["[group:exchange]", f"programs={','.join(programs)}"]
+    for name, arguments in programs.items():
         sections += [
             f"[program:{name}]",
             f"command={shlex.join([sys.executable, *(word.format(**words) for word in arguments.split())])}",
@@ -241,7 +246,8 @@ def _announce(var: Path, ports: Mapping[str, int], supervisor: subprocess.Popen[
             _say(f"No answer after {UP_SECONDS_MAX} seconds; {var}/log/api.log or frontend.log may say why.")
             return
         time.sleep(0.2)
-    _say((ANNOUNCEMENT + DEMO_ANNOUNCEMENT * _wants_demo()).format(var=var, **ports))
+    words = {"var": var, "simulation": SIMULATION_ANNOUNCEMENT * _wants_simulation(), **ports}
+    _say((ANNOUNCEMENT + DEMO_ANNOUNCEMENT * _wants_demo()).format(**words))
 
 
 def _answers(api_port: int) -> bool:
@@ -299,6 +305,10 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def _wants_demo() -> bool:
     return os.environ.get("DEMO", "1") != "0"
+
+
+def _wants_simulation() -> bool:
+    return _wants_demo() and os.environ.get("SIMULATE", "1") != "0"
 
 
 def _say(text: str) -> None:

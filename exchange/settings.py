@@ -26,6 +26,11 @@ FLOWER_PORT = env.int("FLOWER_PORT", 5555)
 IS_FRONTEND = env.bool("ASGI", False)
 # Where pages find the streams. By default beside them in the frontend, and for the API's pages at FRONTEND_PORT of their host.
 STREAMS_URL = env.str("STREAMS_URL", "")
+# Where mails link to, e.g. https://exchange.example. Without it they lead to the host that a request named, which anybody may name.
+PUBLIC_URL = env.str("PUBLIC_URL", "")
+# Behind a proxy that speaks HTTPS and says so in X-Forwarded-Proto: cookies are for HTTPS alone, and passkeys want their own origin.
+SECURE = env.bool("SECURE", False)
+RATE_LIMITS = env.bool("RATE_LIMITS", True)
 LOG_LEVEL = (env.str("LOG_LEVEL", "") or "INFO").upper()
 DEBUG = env.bool("DEBUG", False)
 JWT_SECRET = env.str("JWT_SECRET", "") or embedded.kept_secret("jwt_secret")
@@ -69,6 +74,7 @@ MIDDLEWARE = [
     "exchange.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "exchange.middleware.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -76,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.pages.activity.ActivityMiddleware",
 ]
 ROOT_URLCONF = "exchange.urls"
 WSGI_APPLICATION = "exchange.wsgi.application"
@@ -123,7 +130,7 @@ DATABASES = {
 }
 CACHES = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        "BACKEND": "exchange.cache.ForgivingCache",
         "LOCATION": REDIS_URL,
         "OPTIONS": {
             "CLIENT_CLASS": "django_redis.client.DefaultClient",
@@ -145,19 +152,69 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# It looks users up by Django's own rules, and hashes one password a sign-in, known address or not.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.identity.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "accounts.identity.SignupForm"}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# Trading waits for no confirmation; withdrawals and two-factor do.
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # only the other sessions end
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SECURE else "http"
+# Of an address, and of an e-mail address whoever asks. allauth has limits for all else.
+SIGN_IN_LIMITS = {"signup": "100/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+ACCOUNT_RATE_LIMITS = SIGN_IN_LIMITS if RATE_LIMITS else False
+MFA_ADAPTER = "accounts.identity.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "accounts.identity.AuthenticateForm",
+    "reauthenticate": "accounts.identity.ReauthenticateForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # half a minute that a phone's clock may be off
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = env.bool("WEBAUTHN_ALLOW_INSECURE_ORIGIN", not SECURE)
+MFA_RATE_LIMITS: dict[str, str] | bool = {} if RATE_LIMITS else False
+USERSESSIONS_TRACK_ACTIVITY = True
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
+}
+
+# --- mail ------------------------------------------------------------------------------------------
+# EMAIL_URL, e.g. smtp+tls://user:password@mail.example:587; without it, mails go to the log of the process that sends them.
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", "") or "exchange@localhost"
+
+# --- what browsers are told ------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+SECURE_REFERRER_POLICY = "same-origin"
+# exchange/middleware.py adds where the streams are, and says which pages are less strict.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "connect-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
 }
 
 # --- API -------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.addresses import address_of_request
 from accounts.api.signed import signed_target
 from accounts.api_keys import Names, authenticate
-from accounts.callers import Trader
+from accounts.callers import PAGE_SCOPES, Trader
 from accounts.errors import DomainError
-from accounts.sessions import ACCOUNT_CLAIM, USER_CLAIM
+from accounts.sessions import ACCOUNT_CLAIM, AUTH_AT_CLAIM, PAGE_CLAIM, USER_CLAIM
 
 KEY_HEADER = "X-API-Key"
 _KEY_IN_META = "HTTP_X_API_KEY"
@@ -69,6 +69,14 @@ def authenticate_token(text: str) -> tuple[Trader, AccessToken]:
     """Verify an access token. Raises DomainError unauthenticated."""
     try:
         token = AccessToken(text)  # type: ignore[arg-type]  # the stub calls an encoded token a Token
-        return Trader(int(token[USER_CLAIM]), int(token[ACCOUNT_CLAIM])), token
+        return _trader_of_token(token), token
     except (TokenError, KeyError, TypeError, ValueError) as error:
         raise DomainError("unauthenticated", "The access token is not valid, or has expired.") from error
+
+
+def _trader_of_token(token: AccessToken) -> Trader:
+    user_id, account_id = int(token[USER_CLAIM]), int(token[ACCOUNT_CLAIM])
+    if token.get(PAGE_CLAIM):
+        return Trader(user_id, account_id, PAGE_SCOPES, is_page=True)
+    auth_at = token.get(AUTH_AT_CLAIM)
+    return Trader(user_id, account_id, auth_at=None if auth_at is None else int(auth_at))

@@ -23,6 +23,9 @@ from accounts.issuing import issue_key, keys_of, revoke_key
 from accounts.models import ApiKeyKind, Scope
 from accounts.signatures import read_public_key
 
+SENSITIVE = {Scope.TRADE, Scope.WITHDRAW}
+"""Scopes that a key is given only by who has given the password a short while ago."""
+
 _read_name = text_reader(64)
 _read_kind = term_reader(ApiKeyKind)
 _read_scope = term_reader(Scope)
@@ -44,7 +47,7 @@ class ApiKeysView(APIView):
     @extend_schema(
         operation_id="create_api_key",
         tags=["authentication"],
-        description="Make an API key. Its secret is shown this once.",
+        description="Make an API key. Its secret is shown this once. With `trade` or `withdraw`, sign in again if that was over 15 minutes ago.",
         auth=TOKEN_ONLY,
         request=serializers.ApiKeyRequestSerializer,
         responses={201: serializers.NewApiKeySerializer, **problems(400, 401, 403, 413, 415, 422, 503)},
@@ -62,6 +65,8 @@ class ApiKeysView(APIView):
             reader.take("public_key")
             reader.must_not_have("public_key", "public_key is for Ed25519 keys.")
         reader.finish()
+        if SENSITIVE & set(scopes):
+            trader_of(request).require_recent()
         row, secret = issue_key(
             account_id=trader_of(request).account_id,
             name=name,

@@ -91,10 +91,10 @@ def write_ledger(entries: Iterable[dict[str, Any]], *, with_header: bool = True)
     if with_header:
         rows.writeheader()
     for entry in entries:
-        rows.writerow({**entry, "reference": _no_formula(entry["reference"])})
+        rows.writerow({**entry, "reference": no_formula(entry["reference"])})
     return text.getvalue()
 
 
-def _no_formula(text: str) -> str:
+def no_formula(text: str) -> str:
     """Keep a spreadsheet from running free text that looks like a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -51,7 +51,12 @@ class RegistrationSerializer(serializers.Serializer):
 class TokenRequestSerializer(serializers.Serializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(min_length=1, max_length=PASSWORD_LENGTH_MAX)
-    otp = serializers.CharField(required=False, allow_null=True, help_text="Must be absent or null.")
+    otp = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=64,
+        help_text="With two-factor on: a code of the authenticator app, or an unused recovery code. Else absent or null.",
+    )
 
 
 class TokensSerializer(serializers.Serializer):

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import selectors
+from accounts import limits, selectors
 from accounts.api import serializers
 from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
@@ -19,6 +19,7 @@ from accounts.api.rendering import LedgerCSVRenderer, render_account, render_ent
 from accounts.api.schema import problems, query
 from accounts.bodies import BodyReader, secret_reader, term_reader, text_reader
 from accounts.errors import DomainError, refusal
+from accounts.identity import ask_to_confirm
 from accounts.models import TransferKind
 from accounts.registration import PASSWORD_LENGTH_MAX, register_trader
 from accounts.rendering import render_balance
@@ -26,13 +27,14 @@ from accounts.sessions import end_session, open_session, renew_session
 
 _read_email = text_reader(254)
 _read_password = secret_reader(PASSWORD_LENGTH_MAX)
+_read_otp = secret_reader(64)
 _read_token = secret_reader(4096)
 _read_code = text_reader(16)
 _read_kind = term_reader(TransferKind)
 
 
 class RegisterView(APIView):
-    """Register as a trader. No confirmation is needed to trade."""
+    """Register as a trader. The address gets a mail to confirm it, which trading does not wait for."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -41,14 +43,16 @@ class RegisterView(APIView):
         operation_id="register",
         tags=["authentication"],
         request=serializers.RegistrationRequestSerializer,
-        responses={201: serializers.RegistrationSerializer, **problems(400, 413, 415, 503)},
+        responses={201: serializers.RegistrationSerializer, **problems(400, 413, 415, 429, 503)},
     )
     def post(self, request: Request) -> Response:
         reader = BodyReader(request.data)
         email = reader.required("email", _read_email)
         password = reader.required("password", _read_password)
         reader.finish()
+        limits.count_sign_up(request._request)
         user, account = register_trader(email=email, password=password)
+        ask_to_confirm(request._request, user)
         return Response({"user_id": user.id, "account_id": account.id, "email": user.email}, status=201)
 
 
@@ -62,15 +66,15 @@ class TokenView(APIView):
         operation_id="sign_in",
         tags=["authentication"],
         request=serializers.TokenRequestSerializer,
-        responses={200: serializers.TokensSerializer, **problems(400, 401, 403, 413, 415, 503)},
+        responses={200: serializers.TokensSerializer, **problems(400, 401, 403, 413, 415, 429, 503)},
     )
     def post(self, request: Request) -> Response:
         reader = BodyReader(request.data)
         email = reader.required("email", _read_email)
         password = reader.required("password", _read_password)
-        reader.optional("otp", _refuse_otp)
+        otp = reader.optional("otp", _read_otp)
         reader.finish()
-        return Response(open_session(email=email, password=password)._asdict())
+        return Response(open_session(request._request, email=email, password=password, otp=otp)._asdict())
 
 
 class TokenRefreshView(APIView):
@@ -111,11 +115,6 @@ def _read_refresh(request: Request) -> str:
     refresh: str = reader.required("refresh", _read_token)
     reader.finish()
     return refresh
-
-
-def _refuse_otp(field: str, _value: object) -> None:
-    """Refuse a one-time password rather than ignore it: no account has a second factor to check it with."""
-    raise refusal("invalid_value", field, "No second factor is set up: leave otp out.")
 
 
 class AccountView(APIView):

@@ -99,9 +99,12 @@ def test_signing_in_as_an_inactive_user_is_refused():
     assert_problem(post("token", {"email": "ada@example.com", "password": PASSWORD}), 401, "unauthenticated")
 
 
-def test_signing_in_with_a_one_time_password_is_refused():
-    body = {"email": "a@b.cd", "password": PASSWORD, "otp": "123456"}
+def test_a_one_time_password_that_nothing_checks_is_refused():
+    make_trader(email="ada@example.com", password=PASSWORD)
+    body = {"email": "ada@example.com", "password": PASSWORD, "otp": "123456"}
     assert_problem(post("token", body), 400, "invalid_value", "otp")
+    # Who does not know the password learns nothing about a second factor.
+    assert_problem(post("token", body | {"password": "nope"}), 401, "unauthenticated")
 
 
 def test_signing_in_without_a_trading_account_is_forbidden():

@@ -16,7 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from accounts.api.problems import problem_body, request_id_of
-from accounts.errors import DomainError
+from accounts.errors import DomainError, RateLimited
 from exchange.api.rendering import MsgspecRenderer
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -85,6 +85,8 @@ def _headers(exception: Exception, error: DomainError) -> dict[str, str]:
         headers["WWW-Authenticate"] = "Bearer"
     if error.code == "unavailable":
         headers["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
+    if isinstance(exception, RateLimited):
+        headers |= exception.headers
     wait = getattr(exception, "wait", None)
     if wait is not None:
         headers["Retry-After"] = str(int(wait) + 1)

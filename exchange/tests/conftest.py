@@ -25,7 +25,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "WS_TAKING_SECONDS_MAX": str(sockets.TAKING_SECONDS_MAX),
         "WS_SHUTDOWN_SECONDS": str(sockets.SHUTDOWN_SECONDS),
     }
-    with running_platform(tmp_path_factory.mktemp("platform") / "var", DEMO="1", **limits) as platform:
+    quiet = {"DEMO": "1", "SIMULATE": "0", "RATE_LIMITS": "0"}
+    with running_platform(tmp_path_factory.mktemp("platform") / "var", **quiet, **limits) as platform:
         wait_for(lambda: health(platform.ports) == "ok", "all is well")
         yield platform
 

@@ -132,7 +132,7 @@ class Trader:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running_platform(tmp_path_factory.mktemp("killed") / "var", DEMO="1") as platform:
+    with running_platform(tmp_path_factory.mktemp("killed") / "var", DEMO="1", SIMULATE="0") as platform:
         wait_for(lambda: health(platform.ports) == "ok", "all is well")
         yield platform
 

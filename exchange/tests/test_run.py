@@ -85,8 +85,9 @@ def test_processes_of_a_killed_run_are_stopped_by_the_next(var: Path, taken_port
 
 
 def test_everything_runs_what_dies_is_restarted_and_ctrl_c_stops_it_all(var: Path) -> None:
-    with running_platform(var, DEMO="0") as platform:
+    with running_platform(var, DEMO="1") as platform:
         ports = platform.ports
+        wait_for(lambda: platform.query("SELECT FROM trades LIMIT 1"), "the demo trades")
         assert f"http://localhost:{ports['API_PORT']}/api/v1" in platform.said
         for word in ("matching0", "wsgi", "valkey-server", "postgres"):
             killed = platform.processes(word)
@@ -98,6 +99,8 @@ def test_everything_runs_what_dies_is_restarted_and_ctrl_c_stops_it_all(var: Pat
         kill([server])
         wait_for(lambda: not set(workers) & set(platform.processes("wsgi")), "the workers of a killed server end")
         wait_for(lambda: health(ports) == "ok", "all is well again")
+        (begun,) = platform.query("SELECT max(id) FROM trades")
+        wait_for(lambda: platform.query("SELECT max(id) FROM trades") > [begun], "the demo goes on")
     assert platform.process.returncode == 0
     assert platform.said.endswith("Stopping.\nStopped.\n")
     assert platform.processes() == []

@@ -20,7 +20,7 @@ def test_everything_is_there_and_a_repeat_changes_nothing(capsys: pytest.Capture
     call_command("seed_demo")
     assert sorted(Market.objects.values_list("symbol", flat=True)) == ["BTC/USD", "ETH/BTC", "ETH/USD"]
     assert [user.email for user in User.objects.order_by("email") if user.check_password("exchange-demo")] == [
-        "admin@example.com", "alice@example.com", "bob@example.com",
+        "admin@example.com", "alice@example.com", "bob@example.com", "maker@example.com", "taker@example.com",
     ]  # fmt: skip
     assert User.objects.get(is_superuser=True).email == "admin@example.com"
     funds = Balance.objects.filter(account__user__email="alice@example.com").values_list("asset__code", "available")
@@ -61,4 +61,4 @@ def test_two_starts_at_once_seed_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (User.objects.count(), Market.objects.count(), Transfer.objects.count()) == (3, 3, 9)
+    assert (User.objects.count(), Market.objects.count(), Transfer.objects.count()) == (5, 3, 15)

@@ -2,7 +2,7 @@
 
 The law: safe to run at every start. All of it is one transaction, behind a lock; what exists already is left as it is,
 and funds come with the trader, so nobody is ever paid twice.
-The books start empty, so that the first orders of whoever tries the exchange rest as the documentation says.
+The books start empty; who fills them is manage.py simulate, by the two traders whose funds are named there.
 """
 
 from decimal import Decimal
@@ -17,12 +17,13 @@ from accounts.models import Asset, User
 from accounts.registration import register_trader
 from orders.markets import create_market
 from orders.models import Market
+from trading.simulation.inventory import FUNDS as FUNDS_OF_THE_SIMULATION
 
 ASSETS = {"BTC": "Bitcoin", "ETH": "Ether", "USD": "US dollar"}
 SCALE = 8
 MARKETS = {"BTC/USD": ("0.01", "0.00001"), "ETH/USD": ("0.01", "0.0001"), "ETH/BTC": ("0.00001", "0.001")}
 FEES = {"maker_fee": Decimal("0.001"), "taker_fee": Decimal("0.002")}
-TRADERS = ("alice@example.com", "bob@example.com", "admin@example.com")
+TRADERS = ("alice@example.com", "bob@example.com", "admin@example.com", *FUNDS_OF_THE_SIMULATION)
 ADMIN = "admin@example.com"
 PASSWORD = "exchange-demo"  # noqa: S105  the documented one of the demo
 FUNDS = {"BTC": Decimal(100), "ETH": Decimal(1_000), "USD": Decimal(10_000_000)}
@@ -63,6 +64,6 @@ def _seed_traders() -> list[str]:
         if email == ADMIN:
             user.is_staff = user.is_superuser = True
             user.save(update_fields=["is_staff", "is_superuser"])
-        for code, amount in FUNDS.items():
+        for code, amount in FUNDS_OF_THE_SIMULATION.get(email, FUNDS).items():
             deposit(account=account, asset=assets[code], amount=amount, reference="demo funds")
     return missing

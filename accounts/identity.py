@@ -1,0 +1,131 @@
+"""Fit allauth, which signs people in on the pages, to this exchange.
+
+The law: what an address and a password must be like, and what a new user comes with, is accounts/registration.py's, whoever asks. A mail
+never goes out within a request, and its links lead where settings.PUBLIC_URL says. Clients are told apart as everywhere else
+(accounts/addresses.py), and not by what a Host header says. A second factor's codes are accounts/second_factor.py's.
+Which of allauth's features are on is in the settings. Sessions of the API are accounts/sessions.py's.
+"""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.base.forms import AuthenticateForm as AllauthAuthenticateForm
+from allauth.mfa.base.forms import BaseAuthenticateForm
+from allauth.mfa.base.forms import ReauthenticateForm as AllauthReauthenticateForm
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from accounts import limits
+from accounts.addresses import address_of_request
+from accounts.errors import DomainError, FieldError, RateLimited
+from accounts.mail import after_commit, pages_url
+from accounts.models import User
+from accounts.registration import faults_of_email, faults_of_password, faults_of_taken, register_trader
+from accounts.second_factor import accept_code
+from accounts.tasks import send_mail
+
+NAME = "Exchange"
+UNKNOWN_ADDRESS = "::"
+"""Stands for clients whose address cannot be told; they share their limits."""
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def clean_email(self, email: str) -> str:
+        _raise_faults(faults_of_email(email))
+        return email
+
+    def clean_password(self, password: str, user: Any = None) -> str:
+        _raise_faults(faults_of_password(password, user))
+        return password
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm an address, unless another user has got it since it was asked for."""
+        if faults_of_taken(email_address.email, but_for=email_address.user):
+            template = "account/messages/email_confirmation_failed.txt"
+            self.add_message(request, messages.ERROR, template, {"email": email_address.email})
+            return False
+        return bool(super().confirm_email(request, email_address))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        facts = {**context, "email": email, "site_name": NAME}
+        for name, value in context.items():
+            if name.endswith("_url"):
+                facts[name] = self._public(value)
+        subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", facts).split())
+        text = render_to_string(f"{template_prefix}_message.txt", facts).strip()
+        after_commit(send_mail, to=email, subject=f"{NAME}: {subject}", text=f"{text}\n")
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return str(address_of_request(request.META) or UNKNOWN_ADDRESS)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Name what sign-ins are counted by. (allauth's own has the Host header in it, which anybody may vary.)"""
+        return limits.key_of(str(credentials.get("email", "")))
+
+    def _public(self, url: str) -> str:
+        """Have a link lead to the pages; allauth makes it absolute by the request's host."""
+        origin = self.request.build_absolute_uri("/").rstrip("/")
+        return pages_url(self.request, url.removeprefix(origin))
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    def _get_site_name(self) -> str:
+        return NAME
+
+
+class SignupForm(AllauthSignupForm):
+    def validate_unique_email(self, value: str) -> str:
+        _raise_faults(faults_of_taken(value))
+        return value
+
+    def save(self, request: HttpRequest) -> User:
+        try:
+            user, _ = register_trader(email=self.cleaned_data["email"], password=self.cleaned_data["password1"])
+        except DomainError as error:
+            # Another registration took the address since the form was checked.
+            messages.error(request, error.detail)
+            raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_signup"))) from error
+        return user
+
+
+class _CodeMixin(BaseAuthenticateForm):
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        request = context.request
+        try:
+            attempt = limits.begin_attempt(request, self.user.email)
+        except RateLimited as error:
+            raise ValidationError(error.detail) from error
+        method = accept_code(self.user, code)
+        if method is None:
+            raise ValidationError("Incorrect code, or one that has been used.")
+        attempt.rollback()
+        method.user = self.user
+        self.authenticator = method
+        return code
+
+
+class AuthenticateForm(_CodeMixin, AllauthAuthenticateForm):
+    pass
+
+
+class ReauthenticateForm(_CodeMixin, AllauthReauthenticateForm):
+    pass
+
+
+def ask_to_confirm(request: HttpRequest, user: User) -> None:
+    """Send a new user the mail that confirms their address."""
+    EmailAddress.objects.get_for_user(user, user.email).send_confirmation(request, signup=True)
+
+
+def _raise_faults(faults: list[FieldError]) -> None:
+    if faults:
+        raise ValidationError([fault.message for fault in faults])

@@ -1,0 +1,42 @@
+"""Send e-mail without making anybody wait for it.
+
+The law: a message goes to a worker after the commit that it tells of; a mail server or a Redis that is away may cost the message,
+never the request. What a message says is kept out of logs and of Flower, for it may have a link that opens an account.
+What is said is others': accounts/identity.py (allauth's mails) and accounts/notices.py.
+"""
+
+from functools import partial
+from typing import Any
+
+import structlog
+from celery import Task
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+_log = structlog.get_logger(__name__)
+
+
+def after_commit(task: Task, **arguments: Any) -> None:
+    """Have a worker run a task once the present transaction is committed; at once where there is none."""
+    transaction.on_commit(partial(_hand_over, task, arguments))
+
+
+def pages_url(request: HttpRequest, path: str) -> str:
+    """Tell where a link in a mail leads to: PUBLIC_URL, or else the host that was asked, and of it the pages' port."""
+    if settings.PUBLIC_URL:
+        return str(settings.PUBLIC_URL).rstrip("/") + path
+    host = request.get_host()
+    name, _, port = host.rpartition(":")
+    if port == str(settings.API_PORT):
+        host = f"{name}:{settings.FRONTEND_PORT}"
+    return f"{request.scheme}://{host}{path}"
+
+
+def _hand_over(task: Task, arguments: dict[str, Any]) -> None:
+    try:
+        task.apply_async(kwargs=arguments, retry=False, kwargsrepr="(not shown)")
+    except (OperationalError, RedisError, OSError) as error:
+        _log.error("mail not sent: no worker can be told", task=task.name, error=str(error))
