@@ -22,6 +22,7 @@ def last_prices() -> dict[tuple[str, str], Decimal]:
     prices: dict[tuple[str, str], Decimal] = {}
     inverse: dict[tuple[str, str], Decimal] = {}
     for base, quote, price in rows.values_list("market__base__code", "market__quote__code", "last_price"):
+        assert price is not None
         prices[base, quote] = price
         inverse[quote, base] = EXACT.divide(Decimal(1), price)
     return inverse | prices

@@ -6,6 +6,7 @@ What becomes of a request is accounts/funding.py's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
@@ -60,7 +61,7 @@ def withdrawals_page(request: HttpRequest, account_id: int) -> HttpResponse:
         reader.finish()
         return funding.request_withdrawal(account_id=account_id, asset=asset, amount=amount, destination=destination)
 
-    more = {"is_confirmed": has_confirmed_email(request.user.pk)}
+    more = {"is_confirmed": has_confirmed_email(int(request.user.pk or 0))}
     fields = ("asset", "amount", "destination")
     return _answer(request, account_id, "withdrawals", fields, ask, selectors.withdrawals_of, more)
 
@@ -124,7 +125,7 @@ def _assets(account_id: int) -> list[dict[str, Any]]:
         {
             "code": asset.code,
             "name": asset.name,
-            "available": write(owned[asset.code].available if asset.code in owned else 0, asset.scale),
+            "available": write(owned[asset.code].available if asset.code in owned else Decimal(0), asset.scale),
         }
         for asset in Asset.objects.order_by("code")
     ]
@@ -133,7 +134,7 @@ def _assets(account_id: int) -> list[dict[str, Any]]:
 def _read_cursor(request: HttpRequest) -> int | None:
     """Read where the page starts; what is no cursor is the first page."""
     try:
-        return read_id("cursor", request.GET["cursor"]) if "cursor" in request.GET else None  # type: ignore[no-any-return]
+        return read_id("cursor", request.GET["cursor"]) if "cursor" in request.GET else None
     except DomainError:
         return None
 

@@ -4,13 +4,12 @@ The law: a trader sees the rates that their next order gets, everybody else thos
 """
 
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
 from accounts.numbers import EXACT, decimals_of
 from accounts.selectors import trading_account_of
 from orders.selectors import Fees, fees_of, markets_with_state
@@ -19,7 +18,7 @@ from orders.selectors import Fees, fees_of, markets_with_state
 @require_safe
 def fees_page(request: HttpRequest) -> HttpResponse:
     """Show maker and taker rates of every market."""
-    account = trading_account_of(cast("User", request.user)) if request.user.is_authenticated else None
+    account = trading_account_of(request.user) if request.user.is_authenticated else None
     if account is None:
         rates = [Fees(market.symbol, market.maker_fee, market.taker_fee) for market in markets_with_state()]
     else:

@@ -21,6 +21,8 @@ from orders.models import Market
 from trading.valuation import last_prices, price_of, values_of
 
 PREFERRED = "USD"
+PRICE_DECIMALS = 36
+"""With so many of a price, a page's script comes to the same value."""
 
 
 @require_safe
@@ -51,7 +53,10 @@ def _valued(holdings: list[Holding], quote: Asset) -> dict[str, Any]:
     for holding, value in zip(holdings, values, strict=True):
         price = price_of(holding.asset, quote.code, prices)
         shown = None if value is None else write(round_to(value, quote.scale), quote.scale)
-        rows.append(render_balance(holding) | {"value": shown, "price": price and f"{price:f}"})
+        rows.append(
+            render_balance(holding)
+            | {"value": shown, "price": price and f"{round_to(price, PRICE_DECIMALS).normalize():f}"}
+        )
     total = sum((value for value in values if value is not None), Decimal(0))
     unpriced = [holding.asset for holding, value in zip(holdings, values, strict=True) if value is None]
     return {
