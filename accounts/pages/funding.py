@@ -11,7 +11,8 @@ from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -21,10 +22,10 @@ from accounts.assets import read_asset
 from accounts.bodies import BodyReader, read_id, text_reader
 from accounts.confirmation import has_confirmed_email
 from accounts.errors import DomainError
-from accounts.models import DESTINATION_LENGTH_MAX, Account, Asset, FundingRequest
+from accounts.models import DESTINATION_LENGTH_MAX, Asset, FundingRequest
 from accounts.numbers import parse_positive
 from accounts.numbers import render as write
-from accounts.pages.access import trader_required
+from accounts.pages.callers import for_traders
 from accounts.pages.faults import faults_of
 
 ROWS_A_PAGE = 50
@@ -32,24 +33,25 @@ _BADGES = {"Pending": "warn", "Completed": "good", "Rejected": "bad", "Canceled"
 _read_destination = text_reader(DESTINATION_LENGTH_MAX)
 
 
-@trader_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def deposits_page(request: HttpRequest, account: Account) -> HttpResponse:
+@for_traders
+def deposits_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """List deposits, and ask for one."""
 
     def ask(reader: BodyReader) -> FundingRequest:
         asset = reader.required("asset", read_asset)
         amount = reader.required("amount", parse_positive)
         reader.finish()
-        return funding.request_deposit(account_id=account.id, asset=asset, amount=amount)
+        return funding.request_deposit(account_id=account_id, asset=asset, amount=amount)
 
-    return _answer(request, account, "deposits", ("asset", "amount"), ask, selectors.deposits_of)
+    return _answer(request, account_id, "deposits", ("asset", "amount"), ask, selectors.deposits_of)
 
 
-@trader_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@login_required
 @reauthentication_required
-def withdrawals_page(request: HttpRequest, account: Account) -> HttpResponse:
+@for_traders
+def withdrawals_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """List withdrawals, and ask for one."""
 
     def ask(reader: BodyReader) -> FundingRequest:
@@ -57,30 +59,30 @@ def withdrawals_page(request: HttpRequest, account: Account) -> HttpResponse:
         amount = reader.required("amount", parse_positive)
         destination = reader.required("destination", _read_destination)
         reader.finish()
-        return funding.request_withdrawal(account_id=account.id, asset=asset, amount=amount, destination=destination)
+        return funding.request_withdrawal(account_id=account_id, asset=asset, amount=amount, destination=destination)
 
-    more = {"is_confirmed": has_confirmed_email(account.user_id or 0)}
+    more = {"is_confirmed": has_confirmed_email(int(request.user.pk or 0))}
     fields = ("asset", "amount", "destination")
-    return _answer(request, account, "withdrawals", fields, ask, selectors.withdrawals_of, more)
+    return _answer(request, account_id, "withdrawals", fields, ask, selectors.withdrawals_of, more)
 
 
-@trader_required
 @require_POST
-def cancel_deposit(request: HttpRequest, account: Account, deposit_id: int) -> HttpResponse:
-    return _cancel(request, "deposits", lambda: funding.cancel_deposit(account_id=account.id, deposit_id=deposit_id))
+@for_traders
+def cancel_deposit(request: HttpRequest, account_id: int, deposit_id: int) -> HttpResponse:
+    return _cancel(request, "deposits", lambda: funding.cancel_deposit(account_id=account_id, deposit_id=deposit_id))
 
 
-@trader_required
 @require_POST
-def cancel_withdrawal(request: HttpRequest, account: Account, withdrawal_id: int) -> HttpResponse:
+@for_traders
+def cancel_withdrawal(request: HttpRequest, account_id: int, withdrawal_id: int) -> HttpResponse:
     return _cancel(
-        request, "withdrawals", lambda: funding.cancel_withdrawal(account_id=account.id, withdrawal_id=withdrawal_id)
+        request, "withdrawals", lambda: funding.cancel_withdrawal(account_id=account_id, withdrawal_id=withdrawal_id)
     )
 
 
 def _answer(
     request: HttpRequest,
-    account: Account,
+    account_id: int,
     kind: str,
     fields: Iterable[str],
     ask: Callable[[BodyReader], FundingRequest],
@@ -98,15 +100,17 @@ def _answer(
             shown = render_request(row)
             messages.success(request, f"Asked for: {row}, {shown['amount']} {shown['asset']}.")
             return HttpResponseRedirect(request.path)
-    rows = select(account.id, before=_read_cursor(request), limit=ROWS_A_PAGE + 1)
+    rows = select(account_id, before=_read_cursor(request), limit=ROWS_A_PAGE + 1)
     context = {
         "nav": "portfolio",
         "part": kind,
-        "account": account,
         "typed": typed,
         "faults": faults,
-        "assets": _assets(account),
-        "rows": [render_request(row) | {"badge": _BADGES[row.status]} for row in rows[:ROWS_A_PAGE]],
+        "assets": _assets(account_id),
+        "rows": [
+            render_request(row) | {"badge": _BADGES[row.status], "asked": f"{row.created_at:%Y-%m-%d %H:%M:%S}"}
+            for row in rows[:ROWS_A_PAGE]
+        ],
         "next_cursor": rows[ROWS_A_PAGE - 1].pk if len(rows) > ROWS_A_PAGE else None,
         "is_later_page": "cursor" in request.GET,
         **(more or {}),
@@ -114,9 +118,9 @@ def _answer(
     return render(request, f"accounts/{kind}.html", context, status=400 if faults else 200)
 
 
-def _assets(account: Account) -> list[dict[str, Any]]:
+def _assets(account_id: int) -> list[dict[str, Any]]:
     """List all assets, with what the account has of each."""
-    owned = {holding.asset: holding for holding in selectors.balances_of(account.id)}
+    owned = {holding.asset: holding for holding in selectors.balances_of(account_id)}
     return [
         {
             "code": asset.code,
@@ -140,7 +144,7 @@ def _cancel(request: HttpRequest, kind: str, cancel: Callable[[], FundingRequest
         row = cancel()
     except DomainError as error:
         if error.code == "not_found":
-            return render(request, "404.html", status=404)
+            raise Http404 from error
         messages.error(request, error.detail)
     else:
         messages.success(request, f"Canceled: {row}.")

@@ -5,7 +5,7 @@ Reading is accounts/selectors.py's, what an entry shows accounts/api/rendering.p
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -20,8 +20,8 @@ from accounts.api.rendering import render_entry, write_ledger
 from accounts.assets import read_asset
 from accounts.bodies import BodyReader, read_id, term_reader
 from accounts.errors import DomainError, refusal
-from accounts.models import Account, Asset, TransferKind
-from accounts.pages.access import trader_required
+from accounts.models import Asset, TransferKind
+from accounts.pages.callers import for_traders
 from accounts.pages.faults import faults_of
 from accounts.pages.streaming import stream_csv
 
@@ -46,9 +46,9 @@ class Chosen(NamedTuple):
         return partial(selectors.ledger_of, account_id, **self._asdict(), within=within)
 
 
-@trader_required
 @require_safe
-def ledger_page(request: HttpRequest, account: Account) -> HttpResponse:
+@for_traders
+def ledger_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """Show a page of entries, newest first."""
     typed = {name: request.GET.get(name, "").strip() for name in FILTERS}
     rows: list[selectors.LedgerEntry] = []
@@ -56,7 +56,7 @@ def ledger_page(request: HttpRequest, account: Account) -> HttpResponse:
     try:
         chosen = _read(typed)
         before = read_id("cursor", request.GET["cursor"]) if "cursor" in request.GET else None
-        rows = chosen.select(account.id)(before=before, limit=ROWS_A_PAGE + 1)
+        rows = chosen.select(account_id)(before=before, limit=ROWS_A_PAGE + 1)
     except DomainError as error:
         faults = faults_of(error, FILTERS)
     kept = {name: text for name, text in typed.items() if text}
@@ -77,9 +77,9 @@ def ledger_page(request: HttpRequest, account: Account) -> HttpResponse:
     return render(request, "accounts/ledger.html", context, status=400 if faults else 200)
 
 
-@trader_required
 @require_safe
-def ledger_csv(request: HttpRequest, account: Account) -> HttpResponseBase:
+@for_traders
+def ledger_csv(request: HttpRequest, account_id: int) -> HttpResponseBase:
     """Send every entry that the filters choose, newest first."""
     typed = {name: request.GET.get(name, "").strip() for name in FILTERS}
     try:
@@ -87,7 +87,7 @@ def ledger_csv(request: HttpRequest, account: Account) -> HttpResponseBase:
     except DomainError:
         # The page says what is wrong.
         return redirect(reverse("ledger-page") + "?" + urlencode(typed))
-    return stream_csv(request, f"ledger-{account.id}.csv", _write(chosen, account.id))
+    return stream_csv(request, f"ledger-{account_id}.csv", _write(chosen, account_id))
 
 
 def _write(chosen: Chosen, account_id: int) -> Iterator[str]:
@@ -102,7 +102,8 @@ def _shown(row: selectors.LedgerEntry) -> dict[str, Any]:
     entry = render_entry(row)
     sign = "" if entry["amount"].startswith("-") else "+"
     what = f"trade {row.trade_id}" if row.trade_id is not None else row.reference
-    return entry | {"amount": sign + entry["amount"], "reference": what}
+    time = entry["created_at"][:19].replace("T", " ")
+    return entry | {"amount": sign + entry["amount"], "reference": what, "time": time}
 
 
 def _read(typed: dict[str, str]) -> Chosen:
@@ -135,4 +136,4 @@ def _read_date(field: str, value: str) -> date:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

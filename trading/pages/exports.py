@@ -5,22 +5,21 @@ under WSGI and ASGI alike. What comes in while it is written does not shift it. 
 """
 
 import csv
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from io import StringIO
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from accounts.api.rendering import no_formula
+from accounts.pages.callers import for_traders
+from accounts.pages.streaming import stream_csv
 from orders.api.rendering import render_order
 from orders.rules import rules_of_market
 from orders.selectors import orders_of
 from trading.api.rendering import render_fill
-from trading.pages.callers import for_traders
 from trading.pages.filters import Filters, read_fill_filters, read_order_filters
 from trading.selectors import fills_of
 
@@ -74,11 +73,7 @@ def _file(
             "\n".join(filters.faults.values()), status=BAD_REQUEST, content_type="text/plain; charset=utf-8"
         )
     parts = _parts(fields, partial(select, **filters.chosen), write)
-    # Django would gather all that a plain iterator gives before it sends the first byte under ASGI, and the other way round.
-    content = _in_threads(parts) if isinstance(request, ASGIRequest) else parts
-    response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return stream_csv(request, name, parts)
 
 
 def _parts(fields: Sequence[str], select: Select, write: Write) -> Iterator[str]:
@@ -104,13 +99,3 @@ def _lines(rows: Iterable[Sequence[Any]]) -> str:
     text = StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()
-
-
-async def _in_threads(parts: Iterator[str]) -> AsyncIterator[str]:
-    """Give each part when it is asked for; reading it is for the request's thread, as it waits for the database."""
-    while (part := await sync_to_async(_next)(parts)) is not None:
-        yield part
-
-
-def _next(parts: Iterator[str]) -> str | None:
-    return next(parts, None)

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.errors import DomainError
 from accounts.numbers import render as write
+from accounts.pages.callers import for_traders
 from orders.api.rendering import render_order
 from orders.changes import cancel_all, wait_until_taken
 from orders.models import Market, Order
@@ -28,7 +29,6 @@ from orders.terms import OPEN_STATUSES, Side
 from trading.api.rendering import render_fill, render_history, render_prevention
 from trading.models import Prevention
 from trading.pages import tickets
-from trading.pages.callers import for_traders
 from trading.pages.filters import SIDES, STATUSES, Filters, read_fill_filters, read_no_filters, read_order_filters
 from trading.pages.lives import tell_status, tell_step
 from trading.pages.words import became_of, terms_of

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from orders.api.symbols import SYMBOL
-from trading.pages import exports, markets, orders, trade
+from trading.pages import exports, fees, markets, orders, portfolio, trade
 
 urlpatterns = [
     path("", markets.markets_page, name="markets-page"),
@@ -19,6 +19,8 @@ urlpatterns = [
     path("orders/cancel-all", orders.cancel_all_page, name="orders-cancel-all"),
     path("orders/<int:order_id>", orders.order_page, name="order-page"),
     path("orders/<int:order_id>/cancel", orders.cancel_order, name="order-cancel"),
+    path("portfolio", portfolio.portfolio_page, name="portfolio-page"),
+    path("fees", fees.fees_page, name="fees-page"),
     path("orders.csv", exports.orders_csv, name="orders-csv"),
     path("fills.csv", exports.fills_csv, name="fills-csv"),
 ]

@@ -24,7 +24,7 @@ def for_traders(view: View) -> View:
     def show(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         account = trading_account_of(request.user)
         if account is None:
-            return render(request, "trading/no_account.html", status=403)
+            return render(request, "accounts/no_account.html", status=403)
         response = view(request, account.id, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"
         return response
