@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.conf import settings
 
@@ -8,6 +10,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.addresses import parse_networks
+
+        import_module("accounts.identity")  # it follows allauth's signals
 
         # What is wrong in the environment is said at the start, not at the first request.
         parse_networks(settings.TRUSTED_PROXIES)

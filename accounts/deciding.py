@@ -4,7 +4,7 @@ The law: each decision needs its own permission, is logged with whoever made it,
 refuses is shown, and keeps no other request of the same action from being decided.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import funding
 from accounts.asking import ask_first
-from accounts.backoffice import RecordAdmin, plain, show_owner
+from accounts.backoffice import RecordAdmin, RecordField, plain, show_owner
 from accounts.errors import DomainError
 from accounts.models import REASON_LENGTH_MAX, FundingRequest, RequestStatus
 
@@ -35,7 +35,17 @@ class RejectionForm(BaseDialogForm):
 class RequestAdmin(RecordAdmin):
     """Look at what traders have asked for, and decide it."""
 
-    list_display = ("id", "status", "account", show_owner, "amount", "asset", "reason", "created_at", "decided_by")
+    list_display: Sequence[RecordField] = (
+        "id",
+        "status",
+        "account",
+        show_owner,
+        "amount",
+        "asset",
+        "reason",
+        "created_at",
+        "decided_by",
+    )
     list_filter = ("status", "asset")
     list_select_related = ("account__user", "asset", "decided_by")
     account_keys = ("account_id",)

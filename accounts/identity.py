@@ -8,17 +8,23 @@ Which of allauth's features are on is in the settings. Sessions of the API are a
 
 from typing import Any
 
+from allauth.account import forms as allauth_forms
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.account.models import EmailAddress
+from allauth.account.signals import password_reset, user_logged_in
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm as AllauthAuthenticateForm
 from allauth.mfa.base.forms import BaseAuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as AllauthReauthenticateForm
+from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.mfa.totp.forms import ActivateTOTPForm as AllauthActivateTOTPForm
+from allauth.usersessions.internal.flows import sessions
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -26,13 +32,13 @@ from django.urls import reverse
 from accounts import limits
 from accounts.addresses import address_of_request
 from accounts.errors import DomainError, FieldError, RateLimited
-from accounts.mail import after_commit, pages_url
-from accounts.models import User
+from accounts.mail import NAME, after_commit, pages_url
+from accounts.models import ApiKey, User
+from accounts.places import note_sign_in
 from accounts.registration import faults_of_email, faults_of_password, faults_of_taken, register_trader
 from accounts.second_factor import accept_code
 from accounts.tasks import send_mail
 
-NAME = "Exchange"
 UNKNOWN_ADDRESS = "::"
 """Stands for clients whose address cannot be told; they share their limits."""
 
@@ -81,7 +87,46 @@ class MFAAdapter(DefaultMFAAdapter):
         return NAME
 
 
-class SignupForm(AllauthSignupForm):
+class _PlainMixin(forms.BaseForm):
+    """Say what a field is once, beside it; and call an e-mail address so."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            if name in ("login", "email"):
+                field.label = "E-mail"
+
+
+class LoginForm(_PlainMixin, allauth_forms.LoginForm):
+    pass
+
+
+class ResetPasswordForm(_PlainMixin, allauth_forms.ResetPasswordForm):
+    pass
+
+
+class ResetPasswordKeyForm(_PlainMixin, allauth_forms.ResetPasswordKeyForm):
+    pass
+
+
+class ChangePasswordForm(_PlainMixin, allauth_forms.ChangePasswordForm):
+    pass
+
+
+class ConfirmPasswordForm(_PlainMixin, allauth_forms.ReauthenticateForm):
+    pass
+
+
+class AddEmailForm(_PlainMixin, allauth_forms.AddEmailForm):
+    pass
+
+
+class ActivateTOTPForm(_PlainMixin, AllauthActivateTOTPForm):
+    pass
+
+
+class SignupForm(_PlainMixin, allauth_forms.SignupForm):
     def validate_unique_email(self, value: str) -> str:
         _raise_faults(faults_of_taken(value))
         return value
@@ -96,7 +141,7 @@ class SignupForm(AllauthSignupForm):
         return user
 
 
-class _CodeMixin(BaseAuthenticateForm):
+class _CodeMixin(_PlainMixin, BaseAuthenticateForm):
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
         request = context.request
@@ -129,3 +174,21 @@ def ask_to_confirm(request: HttpRequest, user: User) -> None:
 def _raise_faults(faults: list[FieldError]) -> None:
     if faults:
         raise ValidationError([fault.message for fault in faults])
+
+
+@receiver(user_logged_in)
+def _note_sign_in(request: HttpRequest, user: User, **_: object) -> None:
+    note_sign_in(request, user)
+
+
+@receiver([authenticator_added, authenticator_removed])
+def _end_other_sessions(request: HttpRequest, user: User, **_: object) -> None:
+    """Whoever was signed in before two-factor was turned on, or off, signs in again. (Refresh tokens: accounts/sessions.py.)"""
+    sessions.end_other_sessions(request, user)
+
+
+@receiver(password_reset)
+def _forget_a_squatter(user: User, **_: object) -> None:
+    """Who resets a password has the mailbox. If it was never confirmed, somebody else may have registered it, and made keys."""
+    if not EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
+        ApiKey.objects.filter(account__user=user).delete()

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from accounts import vault
 from accounts.errors import DomainError, refusal
 from accounts.models import Account, AccountStatus, ApiKey, ApiKeyKind, Scope
+from accounts.notices import Notice, tell
 from accounts.signatures import new_ed25519_pair, new_hmac_secret, new_key_id
 
 KEYS_MAX = 50
@@ -72,15 +73,20 @@ def issue_key(
             message = f"An account has at most {KEYS_MAX} API keys; revoke one first."
             raise refusal("too_many_api_keys", "name", message, limit=KEYS_MAX, value=count)
         row.save(force_insert=True)
+        assert account.user_id is not None
+        tell(account.user_id, Notice.KEY_MADE, name=name, key=row.key, scopes=row.scopes)
     _log.info("API key made", account_id=account_id, api_key_id=row.id, scopes=row.scopes)
     return IssuedKey(row, secret)
 
 
 def revoke_key(*, account_id: int, key_id: int) -> None:
     """Delete one of the account's keys. Raises DomainError not_found, for anybody else's too."""
-    count, _ = ApiKey.objects.filter(account_id=account_id, id=key_id).delete()
-    if count == 0:
+    row = ApiKey.objects.select_related("account").filter(account_id=account_id, id=key_id).first()
+    # Of two that revoke it at once, one has.
+    if row is None or not ApiKey.objects.filter(id=key_id).delete()[0]:
         raise DomainError("not_found", "There is no such API key.")
+    if row.account.user_id is not None:
+        tell(row.account.user_id, Notice.KEY_REVOKED, name=row.name, key=row.key)
     _log.info("API key revoked", account_id=account_id, api_key_id=key_id)
 
 

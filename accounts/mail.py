@@ -9,12 +9,15 @@ from functools import partial
 from typing import Any
 
 import structlog
-from celery import Task
+from celery import Task, current_app
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from kombu.exceptions import OperationalError
 from redis import RedisError
+
+NAME = "Exchange"
+"""Whom mails are from."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +40,9 @@ def pages_url(request: HttpRequest, path: str) -> str:
 
 def _hand_over(task: Task, arguments: dict[str, Any]) -> None:
     try:
-        task.apply_async(kwargs=arguments, retry=False, kwargsrepr="(not shown)")
+        with current_app.connection_for_write(connect_timeout=1) as broker:
+            # Left to itself it would try for six seconds, and somebody waits.
+            broker.ensure_connection(max_retries=1, interval_start=0)
+            task.apply_async(kwargs=arguments, connection=broker, retry=False, kwargsrepr="(not shown)")
     except (OperationalError, RedisError, OSError) as error:
         _log.error("mail not sent: no worker can be told", task=task.name, error=str(error))

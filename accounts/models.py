@@ -5,7 +5,7 @@ outside world included; a Balance is the running sum of an account's transfers a
 the outside world. Rows of Transfer are inserted, never changed (a trigger holds that). What an account is told has its own
 sequence, without a gap.
 Only accounts/ledger.py writes Balance and Transfer, only accounts/funding.py Deposit and Withdrawal, only accounts/events.py
-AccountStream and AccountEvent; only accounts/issuing.py makes keys.
+AccountStream and AccountEvent; only accounts/issuing.py makes keys; only accounts/places.py writes SignInPlace.
 """
 
 import re
@@ -433,6 +433,37 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.key}"
+
+
+class NotificationSettings(models.Model):
+    """What a user wants to be told of by e-mail. Without a row: all of it."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="notification_settings")
+    money = models.BooleanField("Deposits and withdrawals", default=True)
+    api_keys = models.BooleanField("API keys that are made or revoked", default=True)
+    sign_ins = models.BooleanField("Sign-ins from a new address or browser", default=True)
+
+    class Meta:
+        db_table = "notification_settings"
+        verbose_name_plural = "notification settings"
+
+    def __str__(self) -> str:
+        return f"of user {self.user_id}"
+
+
+class SignInPlace(models.Model):
+    """An address and browser from which a user has signed in, condensed. Only the latest are kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    digest = models.CharField(max_length=64)
+    last_used_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "sign_in_places"
+        constraints = [models.UniqueConstraint(name="sign_in_places_user_digest", fields=["user", "digest"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.digest[:8]}"
 
 
 class Channel(models.TextChoices):

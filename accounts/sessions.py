@@ -24,6 +24,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from accounts import limits
 from accounts.errors import DomainError, FieldError, refusal
 from accounts.models import Account, User
+from accounts.places import note_sign_in
 from accounts.second_factor import FACTORS, accept_code, has_second_factor
 from accounts.selectors import trading_account_of
 
@@ -48,7 +49,9 @@ def open_session(request: HttpRequest, *, email: str, password: str, otp: str | 
         limits.count_failure(request, email)
         raise DomainError("unauthenticated", "E-mail address or password is wrong.")
     _check_second_factor(request, user, otp)
-    return issue_tokens(_account_of(user))
+    tokens = issue_tokens(_account_of(user))
+    note_sign_in(request, user)
+    return tokens
 
 
 def _check_second_factor(request: HttpRequest, user: User, otp: str | None) -> None:

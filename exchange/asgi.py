@@ -8,6 +8,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
 pages = get_asgi_application()
 
+import exchange.celery  # noqa: E402  what is handed to workers goes to this one's broker
 import exchange.connections  # noqa: E402  from here on, closed connections are let go of
 import exchange.workers  # noqa: E402, F401  a worker ends with its server
 from exchange.sockets import lifespan, route_socket  # noqa: E402  which need the applications to be loaded

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from exchange.pages import streams_url
+from exchange.pages import known_streams_url
 
 _SANE = re.compile(r"[!-~](?:[ -~]{0,126}[!-~])?", re.ASCII)
 
@@ -79,8 +79,8 @@ class ContentPolicyMiddleware(CSPMiddleware):
 
 def _policy_for(request: HttpRequest) -> dict[str, list[str]]:
     usual = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
-    streams = "/".join(streams_url(request).split("/", 3)[:3])
-    policy = {**usual, "connect-src": [*usual["connect-src"], streams]}
+    streams = "/".join(known_streams_url(request).split("/", 3)[:3])
+    policy = {**usual, "connect-src": [*usual["connect-src"], *filter(None, [streams])]}
     for start, looser in LOOSER.items():
         if request.path_info.startswith(start):
             policy |= looser

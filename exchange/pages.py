@@ -15,10 +15,10 @@ SOCKET_PATH = "/ws/v1"
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get("theme", "")
-    return {"socket_url": _streams_url(request), "theme": theme if theme in THEMES else ""}
+    return {"socket_url": known_streams_url(request), "theme": theme if theme in THEMES else ""}
 
 
-def _streams_url(request: HttpRequest) -> str:
+def known_streams_url(request: HttpRequest) -> str:
     """The page that says that this host is not ours has no streams."""
     try:
         return streams_url(request)

@@ -157,7 +157,15 @@ AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.identity.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.identity.SignupForm"}
+ACCOUNT_FORMS = {
+    "login": "accounts.identity.LoginForm",
+    "signup": "accounts.identity.SignupForm",
+    "add_email": "accounts.identity.AddEmailForm",
+    "change_password": "accounts.identity.ChangePasswordForm",
+    "reset_password": "accounts.identity.ResetPasswordForm",
+    "reset_password_from_key": "accounts.identity.ResetPasswordKeyForm",
+    "reauthenticate": "accounts.identity.ConfirmPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -175,6 +183,7 @@ MFA_ADAPTER = "accounts.identity.MFAAdapter"
 MFA_FORMS = {
     "authenticate": "accounts.identity.AuthenticateForm",
     "reauthenticate": "accounts.identity.ReauthenticateForm",
+    "activate_totp": "accounts.identity.ActivateTOTPForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -19,12 +19,11 @@ from accounts.api.authentication import trader_of
 from accounts.api.lists import ListView
 from accounts.api.rendering import render_request
 from accounts.api.schema import problems, query
+from accounts.assets import read_asset
 from accounts.bodies import BodyReader, term_reader, text_reader
-from accounts.errors import refusal
-from accounts.models import DESTINATION_LENGTH_MAX, Asset, RequestStatus, Scope
+from accounts.models import DESTINATION_LENGTH_MAX, RequestStatus, Scope
 from accounts.numbers import parse_positive
 
-_read_code = text_reader(16)
 _read_status = term_reader(RequestStatus)
 _read_destination = text_reader(DESTINATION_LENGTH_MAX)
 _FILTERS = [
@@ -123,15 +122,6 @@ class WithdrawalView(APIView):
     def delete(self, request: Request, withdrawal_id: int) -> Response:
         row = funding.cancel_withdrawal(account_id=trader_of(request).account_id, withdrawal_id=withdrawal_id)
         return Response(render_request(row))
-
-
-def read_asset(field: str, value: Any) -> Asset:
-    """Read an asset's code, in any letter case. One query."""
-    code = _read_code(field, value)
-    asset = selectors.asset_of_code(code)
-    if asset is None:
-        raise refusal("invalid_value", field, f"There is no asset {code}.", value=code)
-    return asset
 
 
 def _read_filters(request: Request) -> dict[str, Any]:

@@ -81,13 +81,15 @@ class LedgerCSVRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> str:
-        return _write_csv(data["results"])
+        return write_ledger(data["results"])
 
 
-def _write_csv(entries: Iterable[dict[str, Any]]) -> str:
+def write_ledger(entries: Iterable[dict[str, Any]], *, with_header: bool = True) -> str:
+    """Write rendered entries as CSV."""
     text = StringIO()
     rows = csv.DictWriter(text, LEDGER_FIELDS)
-    rows.writeheader()
+    if with_header:
+        rows.writeheader()
     for entry in entries:
         rows.writerow({**entry, "reference": no_formula(entry["reference"])})
     return text.getvalue()

@@ -14,6 +14,8 @@ from exchange.celery import app
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
     """What is sent, which no worker is needed for; and the test's own transaction, which is never committed, is passed over."""
+    # Celery reads its settings when they are first asked for, and forgets what was changed before.
+    assert not app.conf.task_always_eager
     monkeypatch.setitem(app.conf.changes, "task_always_eager", True)
     monkeypatch.setattr(transaction, "on_commit", lambda call, **_: call())
     return mail.outbox

@@ -21,6 +21,7 @@ from accounts.models import (
     Balance,
     Deposit,
     FundingRequest,
+    SignInPlace,
     Transfer,
     User,
     Withdrawal,
@@ -61,6 +62,10 @@ def _event(**changes: object) -> AccountEvent:
 def _same_balance() -> dict[str, object]:
     balance = OF_TRADERS.get()
     return {"account_id": balance.account_id, "asset_id": balance.asset_id}
+
+
+def _place() -> SignInPlace:
+    return SignInPlace.objects.create(user=TRADERS.get().user, digest="d")
 
 
 def _key(**changes: object) -> ApiKey:
@@ -175,6 +180,7 @@ ATTACKS: list[tuple[str, Callable[[], object]]] = [
     ("withdrawals_destination", lambda: _request(Withdrawal, destination="")),
     ("withdrawals_destination", lambda: _request(Withdrawal, destination="IBAN\n1")),
     ("api_keys_name", lambda: _key(name="")),
+    ("sign_in_places_user_digest", lambda: [_place(), _place()]),
     ("api_keys_key", lambda: _key(key="k" * 31)),
     ("api_keys_key", lambda: _key(key="k" * 31 + " ")),
     ("api_keys_scopes", lambda: _key(scopes=[])),

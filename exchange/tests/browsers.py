@@ -78,7 +78,7 @@ def visitor(browser: Browser, base: str, *, expects: Sequence[str] = (), **optio
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.goto("/account/login/")
-    page.get_by_label("E-mail").first.fill(email)
-    page.get_by_label("Password").first.fill(password)
-    page.locator("main form button[type=submit], main form button:not([type])").first.click()
+    page.locator("input[name=login]").fill(email)
+    page.locator("input[name=password]").fill(password)
+    page.locator("input[name=password]").press("Enter")
     page.wait_for_url(lambda url: "/account/login" not in url)

@@ -17,7 +17,7 @@ test("a snapshot replaces all orders, an event changes or ends them, other marke
   const orders = new OpenOrders("BTC/USD");
   orders.apply({ orders: [order(1), order(2), order(7, { symbol: "ETH/USD" })] });
   assert.deepEqual(orders.rows.map(({ id }) => id), [2, 1]);
-  const ended = orders.apply({ orders: [order(1, { status: "PartiallyFilled" }), order(2, { status: "Canceled" })] });
+  const ended = orders.apply({ orders: [order(1, { status: "PartiallyFilled" }), order(2, { status: "Canceled" }), order(9, { status: "Filled" })] });
   assert.deepEqual(ended.map(({ id }) => id), [2]);
   assert.deepEqual(orders.rows.map(({ status }) => status), ["PartiallyFilled"]);
   orders.apply({ type: "snapshot", orders: [order(8)] });

@@ -90,7 +90,7 @@ class Ticket:
         """Note what is wrong beside the fields that it is wrong with; what concerns no field that is shown, above them."""
         for fault in error.errors:
             if fault.field in self.values and fault.field != "client_order_id":
-                self.errors.setdefault(fault.field, []).append(fault.message)
+                self.errors.setdefault(fault.field, []).append(_beside(fault.field, fault.message))
         self.alert = error.detail if not self.errors else "The order was not placed: see below."
         if error.code == "duplicate_client_order_id":
             self.alert = "This form has placed an order already. Send it again if you want another one."
@@ -104,6 +104,11 @@ class Ticket:
     def asked(self) -> dict[str, str]:
         """Return what the form was about, to be carried through an address."""
         return {name: value for name, value in self.values.items() if value and name != "client_order_id"}
+
+
+def _beside(name: str, message: str) -> str:
+    """Word a message for the place beside its field, which needs no name there."""
+    return f"It {message.removeprefix(name + ' ')}" if message.startswith(f"{name} ") else message
 
 
 def _in_utc(text: str) -> str:

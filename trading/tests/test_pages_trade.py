@@ -143,13 +143,13 @@ def test_a_double_submit_places_one_order(browser: Client) -> None:
     [
         ({"price": "100.005"}, 422, "multiple of the tick size, 0.01"),
         ({"quantity": "0.000001"}, 422, "multiple of the lot size, 0.00001"),
-        ({"quantity": "0.0001"}, 422, "quantity must be at least 0.00100."),
+        ({"quantity": "0.0001"}, 422, "It must be at least 0.00100."),
         ({"quantity": "0.01"}, 422, "at least 10 USD, got 1."),
         ({"quantity": "11"}, 422, "The order needs 1100.00000000 USD; 1000.00000000 USD is available."),
         ({"quantity": ""}, 400, "A Limit order needs a quantity."),
         ({"order_type": "TrailingStop", "price": ""}, 400, "needs a trailing_offset"),
         ({"time_in_force": "GTD"}, 400, "A GTD order needs expires_at."),
-        ({"time_in_force": "GTD", "expires_at": "2020-01-01T00:00"}, 422, "must be in the future"),
+        ({"time_in_force": "GTD", "expires_at": "2020-01-01T00:00"}, 422, "It must be in the future"),
         ({"order_type": "Market"}, 400, "takes no price"),
     ],
 )

@@ -36,7 +36,7 @@ export function startOrders(stream, market, { onLevels, onEnd }) {
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       const unknown = problem.isOutcomeUnknown ? " Whether it was done is not known: this list will tell." : "";
-      setText(alert, problem.detail + unknown);
+      setText(alert, problem.detail.replace(/^[a-z]/, (letter) => letter.toUpperCase()) + unknown);
       show(alert, true);
       row?.querySelector("input")?.focus();
     } finally {
@@ -51,6 +51,8 @@ export function startOrders(stream, market, { onLevels, onEnd }) {
     if (button.classList.contains("cancel")) ask(button, () => api("DELETE", path));
     else amend(row, (changed) => ask(button, () => api("PATCH", path, { body: changed })), alert);
   });
+
+  body.addEventListener("input", () => show(alert, false));
 
   byId("cancel-all").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -12,17 +12,14 @@ export class OpenOrders {
     this.#symbol = symbol;
   }
 
-  /** Take a message of the channel; returns the orders that have ended by it. */
+  /** Take a message of the channel; returns those of the orders known that have ended by it. */
   apply(message) {
     if (message.type === "snapshot") this.#byId.clear();
     const ended = [];
     for (const order of message.orders) {
       if (order.symbol !== this.#symbol) continue;
       if (isOpen(order)) this.#byId.set(order.id, order);
-      else {
-        this.#byId.delete(order.id);
-        ended.push(order);
-      }
+      else if (this.#byId.delete(order.id)) ended.push(order);
     }
     return ended;
   }

@@ -13,6 +13,7 @@ const ASK_AGAIN_MS = [500, 1000, 2000, 4000];
 const TEXTS = ["quantity", "quote_quantity", "price", "stop_price", "trailing_offset", "display_quantity", "expires_at"];
 
 const newId = () => `web-${[...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+const beside = (field, message) => (message.startsWith(`${field} `) ? `It${message.slice(field.length)}` : message);
 const after = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export class Ticket {
@@ -260,7 +261,7 @@ export class Ticket {
   /** Say why it was refused, beside the fields, or above them what concerns none of those that are shown. */
   #refuse(problem, { isPreview = false } = {}) {
     const has = { ...fieldsOf(this.#values()), order_type: true, time_in_force: true, self_trade_prevention: true };
-    for (const { field, message } of problem.errors) if (has[field]) this.#refused[field] ??= message;
+    for (const { field, message } of problem.errors) if (has[field]) this.#refused[field] ??= beside(field, message);
     const isBeside = problem.errors.some(({ field }) => has[field]);
     if (!isBeside || !isPreview) this.#say(isBeside ? `Not placed. ${problem.detail}` : problem.detail);
     this.#judge();

@@ -14,7 +14,7 @@ from accounts.assets import create_asset
 from accounts.ledger import deposit
 from accounts.management.operating import OperatorCommand
 from accounts.models import Asset, User
-from accounts.registration import register_trader
+from accounts.registration import confirm_address, register_trader
 from orders.markets import create_market
 from orders.models import Market
 from trading.simulation.inventory import FUNDS as FUNDS_OF_THE_SIMULATION
@@ -61,6 +61,7 @@ def _seed_traders() -> list[str]:
     assets = {asset.code: asset for asset in Asset.objects.filter(code__in=FUNDS)}
     for email in missing:
         user, account = register_trader(email=email, password=PASSWORD)
+        confirm_address(user)
         if email == ADMIN:
             user.is_staff = user.is_superuser = True
             user.save(update_fields=["is_staff", "is_superuser"])
