@@ -24,7 +24,8 @@ VISIT_SECONDS = 1.2  # between two visits of the maker, each of one market
 TAKE_SECONDS = 1.6  # between two orders of the taker, on average
 STOCK_SECONDS = 45.0
 SWITCH_SECONDS = 20.0
-BACKOFF_SECONDS_MAX = 30.0
+REFUSED_SECONDS_MAX = 30.0  # it will be refused for as long as things stand as they do
+AWAY_SECONDS_MAX = 4.0  # a demo should be back soon after its venue
 UP_SECONDS = 0.5
 
 Stop = Callable[[float], bool]
@@ -58,7 +59,8 @@ class _Act:
             self._failures += 1
             if self._failures == 1:
                 log.warning("%s: %s", self.name, error)
-            wait = min(2.0 ** (self._failures - 1), BACKOFF_SECONDS_MAX)
+            most = AWAY_SECONDS_MAX if isinstance(error, Away) else REFUSED_SECONDS_MAX
+            wait = min(2.0 ** (self._failures - 1), most)
             return max(self._pause(), wait, getattr(error, "retry_after", None) or 0)
         if self._failures:
             log.info("%s goes on", self.name)

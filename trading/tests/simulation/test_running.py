@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from trading.simulation.running import BACKOFF_SECONDS_MAX, Login, Simulation, _Act
+from trading.simulation.running import AWAY_SECONDS_MAX, REFUSED_SECONDS_MAX, Login, Simulation, _Act
 from trading.simulation.trader import Away, Refused
 
 
@@ -20,24 +20,15 @@ class Troubles:
             raise error
 
 
-@pytest.mark.parametrize("error", [Refused("market_halted", "halted"), Away("no answer")])
-def test_failures_are_waited_out_longer_each_time_up_to_a_bound(error, caplog):
+@pytest.mark.parametrize(
+    ("error", "most"),
+    [(Refused("market_halted", "halted"), REFUSED_SECONDS_MAX), (Away("no answer"), AWAY_SECONDS_MAX)],
+)
+def test_failures_are_waited_out_longer_each_time_up_to_a_bound(error, most, caplog):
     act = _Act("the maker", Troubles(None, *[error] * 8, None, error), lambda: 1.5)
     caplog.set_level("INFO")
     waits = [act.run() for _ in range(11)]
-    assert waits == [
-        1.5,
-        1.5,
-        2.0,
-        4.0,
-        8.0,
-        16.0,
-        BACKOFF_SECONDS_MAX,
-        BACKOFF_SECONDS_MAX,
-        BACKOFF_SECONDS_MAX,
-        1.5,
-        1.5,
-    ]
+    assert waits == [1.5, 1.5, *(min(2.0**n, most) for n in range(1, 8)), 1.5, 1.5]
     assert caplog.messages == [f"the maker: {error}", "the maker goes on", f"the maker: {error}"]
 
 
