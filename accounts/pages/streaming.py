@@ -13,13 +13,14 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 def stream_csv(request: HttpRequest, name: str, chunks: Iterator[str]) -> StreamingHttpResponse:
     """Answer with a file to be saved under that name."""
-    body = _aside(chunks) if isinstance(request, ASGIRequest) else chunks
+    body = in_threads(chunks) if isinstance(request, ASGIRequest) else chunks
     response = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-async def _aside(chunks: Iterator[str]) -> AsyncIterator[str]:
+async def in_threads(chunks: Iterator[str]) -> AsyncIterator[str]:
+    """Give each chunk when it is asked for; reading it is for the request's thread, as it waits for the database."""
     step = sync_to_async(lambda: next(chunks, None))
     while (chunk := await step()) is not None:
         yield chunk

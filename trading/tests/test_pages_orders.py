@@ -11,6 +11,7 @@ from django.shortcuts import resolve_url
 from django.test import AsyncRequestFactory, Client
 
 from accounts.models import Account
+from accounts.pages.streaming import in_threads
 from accounts.tests.builders import make_trader, make_user
 from orders.models import Market, Order
 from orders.terms import OrderStatus, Reason
@@ -309,7 +310,7 @@ def test_a_file_comes_part_by_part_under_asgi() -> None:
             yield text
 
     async def first() -> str:
-        return await anext(exports._in_threads(parts()))
+        return await anext(in_threads(parts()))
 
     assert (asyncio.run(first()), taken) == ("a", ["a"])
     request = AsyncRequestFactory().get("/orders.csv")
