@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
 SCRIPTS = PROJECT / "node_modules"
+SERVED = SCRIPTS / "lightweight-charts" / "dist"
 NODE_LIST = "requirements-node.txt"
 
 
@@ -77,6 +78,10 @@ def _install_scripts() -> bool:
     command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
         print("npm could not install what package-lock.json names; its messages above say why.", file=sys.stderr)
+        return False
+    # Pages bring them compressed, a third of their size.
+    command = [PYTHON, "-m", "whitenoise.compress", "--quiet", SERVED]
+    if subprocess.run(command, check=False).returncode:
         return False
     _scripts_stamp().write_text(_wanted("package-lock.json"))
     return True

@@ -24,7 +24,7 @@ ANYTHING = [".*"]
 _COST = """() => {
     const [page] = performance.getEntriesByType("navigation");
     const all = [page, ...performance.getEntriesByType("resource")];
-    return [Math.round(page.loadEventStart), Math.ceil(all.reduce((sum, one) => sum + one.decodedBodySize, 0) / 1000)];
+    return [Math.round(page.loadEventStart), Math.ceil(all.reduce((sum, one) => sum + one.encodedBodySize, 0) / 1000)];
 }"""
 
 

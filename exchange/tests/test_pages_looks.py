@@ -18,7 +18,7 @@ BYTES_MAX = 300_000
 SETTLING_MS = 250
 OF_WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 _WEIGHT = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-    .reduce((sum, one) => sum + one.decodedBodySize, 0)"""
+    .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
 _FOREIGN = """() => performance.getEntriesByType("resource").map(one => one.name)
     .filter(name => new URL(name).origin !== location.origin)"""
 _OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
