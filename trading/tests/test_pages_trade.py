@@ -76,7 +76,7 @@ def test_its_queries_do_not_grow_with_what_is_shown(
         place_order(alice, price=f"{price}.00", quantity="0.2")
     match()
     browser.get(PAGE)  # that a session was used is noted once a minute
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         browser.get(PAGE)
 
 
