@@ -20,7 +20,7 @@ def faults_of(error: DomainError, fields: Collection[str]) -> dict[str, list[str
 
 
 def _told(fault: FieldError) -> str:
-    text = fault.message
+    text = fault.message[:1].upper() + fault.message[1:]
     if fault.code == "missing_field":
         return text
     if isinstance(fault.limit, int | str) and str(fault.limit) not in text:

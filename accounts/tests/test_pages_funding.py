@@ -95,7 +95,7 @@ def test_deposit_is_asked_for_shown_with_its_reason_and_canceled(client):
         ({"amount": "1.001"}, ["at most 2 decimals", "You gave 1.001."]),
         ({"amount": "-1"}, ["more than 0", "You gave -1."]),
         ({"amount": "NaN"}, ["plain decimal number", "You gave NaN."]),
-        ({"amount": ""}, ["amount is required."]),
+        ({"amount": ""}, ["Amount is required."]),
         ({"asset": "XXX"}, ["There is no asset XXX."]),
         ({"destination": "d" * 257}, ["1 to 256 printable characters"]),
     ],
@@ -161,11 +161,11 @@ def test_ledger_is_filtered_by_asset_kind_and_day(client, trader):
     ("query", "said"),
     [
         ("asset=XXX", "There is no asset XXX."),
-        ("kind=gift", "kind must be one of"),
+        ("kind=gift", "Kind must be one of"),
         ("from=2026-02-30", "You gave 2026-02-30."),
         ("to=9999-12-31", "to 9000-01-01. You gave 9999-12-31."),
-        ("from=2026-02-02&to=2026-02-01", "to must not be before from, 2026-02-02."),
-        ("cursor=x", "cursor must be a whole number"),
+        ("from=2026-02-02&to=2026-02-01", "To must not be before from, 2026-02-02."),
+        ("cursor=x", "Cursor must be a whole number"),
     ],
 )
 def test_ledger_says_what_is_wrong_with_a_filter(client, query, said):
