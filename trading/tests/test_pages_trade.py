@@ -39,7 +39,7 @@ def alice(market: Market) -> Account:
 def browser(alice: Account) -> Client:
     client = Client()
     assert alice.user is not None
-    client.force_login(alice.user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice.user)
     return client
 
 
@@ -91,7 +91,7 @@ def test_everybody_may_look_and_who_signs_in_may_trade(client: Client, market: M
 
 
 def test_who_has_no_account_is_told_so(client: Client, market: Market) -> None:
-    client.force_login(make_user(), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(make_user())
     assert "no trading account" in client.get(PAGE).content.decode()
     assert client.post(f"{PAGE}/orders", {"side": "Buy"}).status_code == 403
 
@@ -254,7 +254,7 @@ def test_other_peoples_orders_are_not_there(browser: Client) -> None:
 def test_a_form_needs_its_token_and_its_address_leads_back(alice: Account) -> None:
     strict = Client(enforce_csrf_checks=True)
     assert alice.user is not None
-    strict.force_login(alice.user, backend="django.contrib.auth.backends.ModelBackend")
+    strict.force_login(alice.user)
     assert strict.post(f"{PAGE}/orders", {"side": "Buy"}).status_code == 403
     for path in ("orders", "orders/cancel", "orders/1/amend", "orders/1/cancel"):
         assert strict.get(f"{PAGE}/{path}")["Location"] == PAGE
