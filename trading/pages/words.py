@@ -15,7 +15,8 @@ PHASES = {
     ),
     Phase.AUCTION: (
         "Auction call",
-        "Orders are collected, and trade at one price when the call ends. Post-only, IOC and FOK orders are not taken.",
+        "Orders are collected, and trade at one price when the call ends. A call follows a halt, or interrupts trading where"
+        " the price would have moved too far at once. Post-only, IOC and FOK orders are not taken.",
     ),
     Phase.CONTINUOUS: ("Continuous", "All orders are taken."),
     Phase.POST_ONLY: ("Post-only", "Only post-only limit orders are taken. You can cancel and reduce orders."),
