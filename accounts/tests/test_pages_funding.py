@@ -189,8 +189,9 @@ def test_pages_of_the_ledger_follow_each_other(client, trader, monkeypatch):
     assert (second.context["next_page"], second.context["first_page"]) == (None, "?kind=deposit")
 
 
-def test_days_bound_what_is_read(trader):
-    usd = make_asset("USD")
+@pytest.mark.django_db
+def test_days_bound_what_is_read():
+    usd, trader = make_asset("USD"), make_trader()  # with no funds of today, which would come before those of long ago
     rows = [
         Transfer(
             asset=usd, debit_account_id=1, credit_account=trader, amount=1, kind="deposit",

@@ -240,8 +240,8 @@ def test_an_orders_page_tells_its_terms_fills_and_life(browser: Client, alice: A
     assert f"#{taker.id}" not in page
     match()
     page = read(browser, f"/orders/{order.id}")
-    assert "Canceled, because you canceled it" in page
-    assert "Ended because you canceled it" in page
+    assert "Canceled, because you asked for that" in page
+    assert "Ended because you asked for that" in page
     assert "pending" not in page
     assert "/cancel" not in page
     assert "style=" not in page
