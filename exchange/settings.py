@@ -11,6 +11,7 @@ from pathlib import Path
 
 import environ
 import structlog
+from django.templatetags.static import static
 
 from exchange import embedded
 from orders.terms import OrderType, SelfTradePrevention, Side
@@ -323,6 +324,7 @@ UNFOLD = {
     "SITE_HEADER": "Exchange",
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "candlestick_chart",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("css/icon.svg")}],
 }
 
 _log_chain: list[structlog.typing.Processor] = [

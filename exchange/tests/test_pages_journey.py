@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from exchange.tests.browsers import DESKTOP, PHONE, WAIT_MS, pages_of, sign_in, visitor
 from exchange.tests.platform import Platform, wait_for
 from exchange.tests.sockets import BOB, CAROL, order, rest
+from exchange.tests.sockets import PASSWORD as DEMO_PASSWORD
 
 pytestmark = pytest.mark.usefixtures("_books_are_empty")
 expect.set_options(timeout=WAIT_MS)
@@ -51,7 +52,7 @@ def test_from_signing_up_to_having_it_in_writing(platform: Platform, browser: Br
 
 
 def test_all_of_it_without_scripts(platform: Platform, browser: Browser) -> None:
-    with visitor(browser, pages_of(platform), java_script_enabled=False) as page:
+    with visitor(browser, pages_of(platform), expects=["status of 422"], java_script_enabled=False) as page:
         sign_in(page, "alice@example.com")
         page.goto("/trade/ETH-USD")
         page.locator("#t-price").fill("2000")
@@ -76,9 +77,7 @@ def test_all_of_it_without_scripts(platform: Platform, browser: Browser) -> None
 
         page.goto("/account/api-keys")
         page.get_by_role("link", name=re.compile("key", re.IGNORECASE)).last.click()
-        if "reauthenticate" in page.url:
-            page.locator("input[name=password]").fill("exchange-demo")
-            page.locator("input[name=password]").press("Enter")
+        _prove(page, DEMO_PASSWORD)
         page.locator("input[name=name]").fill("by hand")
         page.locator("input[name=scopes][value=read]").check()
         page.get_by_role("button", name="Make the key").click()
@@ -107,6 +106,7 @@ def _sign_up(page: Page, platform: Platform, email: str) -> None:
 
 def _secure(page: Page, email: str) -> None:
     page.goto("/account/2fa/totp/activate/")
+    _prove(page, PASSWORD)
     secret = page.locator("#authenticator_secret").input_value()
     page.locator("input[name=code]").fill(_code(secret))
     page.locator("main form").last.get_by_role("button").first.click()
@@ -121,6 +121,14 @@ def _secure(page: Page, email: str) -> None:
     page.locator("input[name=code]").fill(_code(secret, ahead=1))
     page.locator("input[name=code]").press("Enter")
     expect(page.locator(".who")).to_have_text(email)
+
+
+def _prove(page: Page, password: str) -> None:
+    """What is sensitive asks for the password again."""
+    assert "reauthenticate" in page.url
+    page.locator("input[name=password]").fill(password)
+    page.locator("input[name=password]").press("Enter")
+    page.wait_for_url(lambda url: "reauthenticate" not in url)
 
 
 def _code(secret: str, ahead: int = 0) -> str:
