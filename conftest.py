@@ -1,28 +1,17 @@
-"""What all tests share: a Redis database for each test process, which of them runs what, and how hard hypothesis searches.
+"""What all tests share: which process runs what, and how hard hypothesis searches.
 
-The law: test processes never see each other's keys; tests that share an exchange run in one process, all others wherever there is time;
-a failing search can be repeated.
+The law: tests that share an exchange run in one process, all others wherever there is time; a failing search can be repeated.
 
-Each app's fixtures are in its own tests/.
+Each app's fixtures are in its own tests/; what the settings read is set before them, in exchange/tests/environment.py.
 """
 
 import os
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import Producer
-
-# The settings read REDIS_URL when pytest-django imports them, which is after this file.
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-if url := os.environ.get("REDIS_URL"):
-    _first = int(urlsplit(url).path.strip("/") or 0)
-    os.environ["REDIS_URL"] = urlsplit(url)._replace(path=f"/{_first + _worker}").geturl()
-
-# One address signs everybody in here. What tests the limits turns them on for itself.
-os.environ.setdefault("RATE_LIMITS", "0")
 
 # A loaded machine is slow, not wrong: no example has a deadline.
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])

@@ -82,3 +82,11 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.locator("input[name=password]").fill(password)
     page.locator("input[name=password]").press("Enter")
     page.wait_for_url(lambda url: "/account/login" not in url)
+
+
+def prove(page: Page, password: str = PASSWORD) -> None:
+    """Give the password once more, as what is sensitive asks for it; then it is not asked for again for some minutes."""
+    page.goto("/account/reauthenticate/")
+    page.locator("input[name=password]").fill(password)
+    page.locator("input[name=password]").press("Enter")
+    page.wait_for_url(lambda url: "reauthenticate" not in url)

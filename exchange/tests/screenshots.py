@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from exchange.tests.browsers import DESKTOP, PHONE, chromium_path, pages_of, running_chromium, sign_in, visitor
+from exchange.tests.browsers import DESKTOP, PHONE, chromium_path, pages_of, prove, running_chromium, sign_in, visitor
 from exchange.tests.platform import PROJECT, Platform, running_platform
 from exchange.tests.sitemap import PRIVATE, PUBLIC
 from exchange.tests.sockets import ALICE, rest
@@ -63,6 +63,7 @@ def _take(browser: Browser, platform: Platform, name: str, **options: object) ->
     with visitor(browser, pages_of(platform), expects=ANYTHING, **options) as page:
         _shoot(page, "public", name, PUBLIC)
         sign_in(page, ALICE)
+        prove(page)
         _shoot(page, "own", name, PRIVATE)
 
 

@@ -27,7 +27,8 @@ PRIVATE = (
     "/account/sessions/",
     "/account/password/change/",
     "/account/api-keys",
+    "/account/api-keys/new",
     "/account/notifications",
 )
-"""Of who is signed in. Those that ask for the password again are shown as they ask, unless it was just given."""
+"""Of who is signed in, and has just given the password again."""
 EXPECTED_COMPLAINTS = (r"/nowhere: Failed to load resource",)

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from exchange.tests.browsers import DESKTOP, NARROW, pages_of, sign_in, visitor
+from exchange.tests.browsers import DESKTOP, NARROW, pages_of, prove, sign_in, visitor
 from exchange.tests.platform import Platform
 from exchange.tests.sitemap import EXPECTED_COMPLAINTS, PRIVATE, PUBLIC
 from exchange.tests.sockets import ALICE
@@ -30,6 +30,7 @@ def test_every_page_is_for_everybody(platform: Platform, browser: Browser, schem
     with visitor(browser, pages_of(platform), **options) as page:
         faults = [fault for path in PUBLIC for fault in _faults(page, path)]
         sign_in(page, ALICE)
+        prove(page)
         faults += [fault for path in PRIVATE for fault in _faults(page, path)]
         assert not faults, "\n".join(faults)
 
@@ -43,6 +44,8 @@ def _faults(page: Page, path: str) -> list[str]:
         for violation in Axe().run(page, options=OF_WCAG).response["violations"]
         if violation["impact"] in ("serious", "critical")
     ]
+    if "reauthenticate" in page.url or ("/login" in page.url and "/login" not in path):
+        faults.append("is not shown")
     if (weight := page.evaluate(_WEIGHT)) > BYTES_MAX:
         faults.append(f"weighs {weight} bytes")
     if foreign := page.evaluate(_FOREIGN):
