@@ -10,7 +10,7 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Browser, Page, expect
 
-from exchange.tests.browsers import DESKTOP, PHONE, WAIT_MS, pages_of, sign_in, visitor
+from exchange.tests.browsers import DESKTOP, PHONE, WAIT_MS, pages_of, prove, sign_in, visitor
 from exchange.tests.platform import Platform, wait_for
 from exchange.tests.sockets import BOB, CAROL, order, rest
 from exchange.tests.sockets import PASSWORD as DEMO_PASSWORD
@@ -21,6 +21,14 @@ expect.set_options(timeout=WAIT_MS)
 OPERATOR = CAROL
 PASSWORD = "a long walk by the sea"
 TOTP_SECONDS = 30
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desk", "phone"])
@@ -49,6 +57,43 @@ def test_from_signing_up_to_having_it_in_writing(platform: Platform, browser: Br
         expect(ada.locator("#fills")).to_contain_text("0.10000")
 
         _see_it_in_writing(ada)
+
+
+def test_a_passkey_signs_in_alone_and_a_session_is_ended_from_another(platform: Platform, browser: Browser) -> None:
+    base, email = pages_of(platform), "grace@example.com"
+    with visitor(browser, base, expects=["session/token.*403", "status of 40[13]"]) as grace, visitor(browser, base) as other:
+        _sign_up(grace, platform, email)
+        authenticator = grace.context.new_cdp_session(grace)
+        authenticator.send("WebAuthn.enable")
+        authenticator.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        prove(grace, PASSWORD)
+        grace.goto("/account/2fa/webauthn/add/")
+        grace.locator("input[name=name]").fill("a phone")
+        grace.locator("input[name=passwordless]").check()
+        grace.locator("#mfa_webauthn_add").click()
+        grace.wait_for_url(lambda url: "webauthn/add" not in url)
+        codes = _recovery_codes(grace)
+
+        grace.locator("header").get_by_role("button", name="Sign out").click()
+        grace.goto("/account/login/")
+        grace.locator("#passkey_login").click()
+        expect(grace.locator(".who")).to_have_text(email)
+
+        # A password alone is not enough any more, and a recovery code is good once.
+        sign_in(other, email, PASSWORD)
+        assert "2fa" in other.url
+        other.locator("input[name=code]").fill(codes[0])
+        other.locator("input[name=code]").press("Enter")
+        expect(other.locator(".who")).to_have_text(email)
+        credentials = {"email": email, "password": PASSWORD}
+        assert rest(platform, "POST", "/auth/token", body=credentials)["code"] == "unauthenticated"
+        assert rest(platform, "POST", "/auth/token", body={**credentials, "otp": codes[0]})["code"] == "unauthenticated"
+        assert "access" in rest(platform, "POST", "/auth/token", body={**credentials, "otp": codes[1]})
+
+        other.goto("/account/sessions/")
+        other.get_by_role("button", name="Sign out all others").click()
+        grace.goto("/portfolio")
+        assert "/account/login" in grace.url
 
 
 def test_all_of_it_without_scripts(platform: Platform, browser: Browser) -> None:
@@ -121,6 +166,11 @@ def _secure(page: Page, email: str) -> None:
     page.locator("input[name=code]").fill(_code(secret, ahead=1))
     page.locator("input[name=code]").press("Enter")
     expect(page.locator(".who")).to_have_text(email)
+
+
+def _recovery_codes(page: Page) -> list[str]:
+    page.goto("/account/2fa/recovery-codes/")
+    return page.locator("main textarea").input_value().split()
 
 
 def _prove(page: Page, password: str) -> None:

@@ -68,6 +68,40 @@ def test_an_order_is_seen_by_another_browser_and_filled_under_its_eyes(platform:
         expect(held).to_have_text(re.compile(r"^0\.0+$"))
 
 
+def test_an_order_is_placed_by_keys_alone_and_its_hold_is_shown_before(platform: Platform, browser: Browser) -> None:
+    with visitor(browser, pages_of(platform)) as page:
+        _open(page)
+        page.keyboard.press("q")
+        page.keyboard.type("1.5")
+        page.keyboard.press("Escape")
+        expect(page.locator("#t-quantity")).to_have_value("")
+        page.locator("#t-quantity").blur()
+        page.keyboard.press("s")
+        page.keyboard.press("p")
+        page.keyboard.type("4000")
+        page.keyboard.press("Tab")
+        page.keyboard.type("2")
+        expect(page.locator("#preview [data-field=held]")).to_contain_text("2.00000000 ETH")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#asks tr").first).to_contain_text("4000.00")
+        expect(page.locator("#order-rows tr")).to_contain_text("Sell")
+
+
+def test_the_list_of_markets_and_the_chart_go_with_each_trade(platform: Platform, browser: Browser) -> None:
+    base = pages_of(platform)
+    with visitor(browser, base) as markets, visitor(browser, base) as chart:
+        markets.goto("/")
+        row = markets.locator("main tbody tr", has_text=SYMBOL)
+        _open(chart, None)
+        for price in ("3333.00", "3334.50"):
+            rest(platform, "POST", "/orders?wait=5000", BOB, order("Sell", "0.1", price, symbol=SYMBOL))
+            rest(platform, "POST", "/orders?wait=5000", ALICE, order("Buy", "0.1", price, symbol=SYMBOL))
+            expect(row).to_contain_text(price)
+            expect(chart).to_have_title(re.compile(re.escape(price)))
+        assert chart.locator("#chart-box canvas").count() > 0
+        expect(chart.locator("#chart-box")).to_have_attribute("aria-label", re.compile(r"3334\.50"))
+
+
 def test_a_click_on_a_level_fills_the_price(platform: Platform, browser: Browser) -> None:
     rest(platform, "POST", "/orders", BOB, order("Sell", "1", "3210.50", symbol=SYMBOL))
     with visitor(browser, pages_of(platform)) as page:
