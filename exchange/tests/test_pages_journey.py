@@ -31,7 +31,9 @@ AUTHENTICATOR = {
 }
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "viewport", [pytest.param(DESKTOP, marks=pytest.mark.long, id="desk"), pytest.param(PHONE, id="phone")]
+)
 def test_from_signing_up_to_having_it_in_writing(platform: Platform, browser: Browser, viewport: Any) -> None:
     base = pages_of(platform)
     email = f"ada{viewport['width']}@example.com"
@@ -61,7 +63,10 @@ def test_from_signing_up_to_having_it_in_writing(platform: Platform, browser: Br
 
 def test_a_passkey_signs_in_alone_and_a_session_is_ended_from_another(platform: Platform, browser: Browser) -> None:
     base, email = pages_of(platform), "grace@example.com"
-    with visitor(browser, base, expects=["session/token.*403", "status of 40[13]"]) as grace, visitor(browser, base) as other:
+    with (
+        visitor(browser, base, expects=["session/token.*403", "status of 40[13]"]) as grace,
+        visitor(browser, base) as other,
+    ):
         _sign_up(grace, platform, email)
         authenticator = grace.context.new_cdp_session(grace)
         authenticator.send("WebAuthn.enable")

@@ -164,9 +164,9 @@ FIGURES = {
 
 
 @pytest.mark.skipif(not RECORDINGS, reason="EXCHANGE_FLOW_DATA names no folder of recordings")
-# The one with most trades in every run, the others in the long one.
+# The shortest in every run, the others in the long one.
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "bitstamp" else [pytest.mark.long]) for name in sorted(FIGURES)]
+    "name", [pytest.param(name, marks=[] if name == "bats_pitch" else [pytest.mark.long]) for name in sorted(FIGURES)]
 )
 def test_recording_of_a_real_venue_reaches_what_a_correct_engine_reaches(name):
     figures = replay(Path(RECORDINGS) / name)
