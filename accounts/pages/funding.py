@@ -111,8 +111,8 @@ def _answer(
             render_request(row) | {"badge": _BADGES[row.status], "asked": f"{row.created_at:%Y-%m-%d %H:%M:%S}"}
             for row in rows[:ROWS_A_PAGE]
         ],
-        "next_cursor": rows[ROWS_A_PAGE - 1].pk if len(rows) > ROWS_A_PAGE else None,
-        "is_later_page": "cursor" in request.GET,
+        "first_page": request.path if "cursor" in request.GET else None,
+        "next_page": f"?cursor={rows[ROWS_A_PAGE - 1].pk}" if len(rows) > ROWS_A_PAGE else None,
         **(more or {}),
     }
     return render(request, f"accounts/{kind}.html", context, status=400 if faults else 200)

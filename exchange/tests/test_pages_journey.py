@@ -122,7 +122,7 @@ def test_all_of_it_without_scripts(platform: Platform, browser: Browser) -> None
         expect(rows).to_have_count(0)
 
         _ask_for_deposit(page, "BTC", "1")
-        page.get_by_role("button", name=re.compile("Cancel deposit")).first.click()
+        page.get_by_role("button", name=re.compile("Cancel number")).first.click()
         expect(page.locator("main table tbody tr").first).to_contain_text("Canceled")
 
         page.goto("/account/api-keys")

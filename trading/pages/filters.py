@@ -38,7 +38,15 @@ class Filters(NamedTuple):
     @property
     def words(self) -> str:
         """The same filters for another address."""
-        return urlencode({name: text for name, text in self.typed.items() if text})
+        return urlencode(self._filled)
+
+    def words_before(self, row_id: int) -> str:
+        """The same filters for the page of what came before a row."""
+        return urlencode({**self._filled, "before": row_id})
+
+    @property
+    def _filled(self) -> dict[str, str]:
+        return {name: text for name, text in self.typed.items() if text}
 
 
 def read_order_filters(query: Mapping[str, str]) -> Filters:
