@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account import forms as allauth_forms
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
 from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
 from allauth.core import context
@@ -25,6 +26,7 @@ from allauth.usersessions.internal.flows import sessions
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -120,7 +122,17 @@ class ConfirmPasswordForm(_PlainMixin, allauth_forms.ReauthenticateForm):
 
 
 class AddEmailForm(_PlainMixin, allauth_forms.AddEmailForm):
-    pass
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """Write down the address that is wished for, in place of an earlier wish.
+
+        (allauth takes any address that is not confirmed for a wish, also the one that the user signs in with, and leaves them without.)
+        """
+        user = self.user
+        with transaction.atomic():
+            EmailAddress.objects.filter(user=user, primary=False).delete()
+            wished = EmailAddress.objects.create(user=user, email=self.cleaned_data["email"])
+        send_verification_email_to_address(request, wished)
+        return wished
 
 
 class ActivateTOTPForm(_PlainMixin, AllauthActivateTOTPForm):

@@ -267,6 +267,26 @@ def test_an_address_that_is_wished_for_goes_with_the_old_password(client, mails,
     assert list(EmailAddress.objects.values_list("email", "user__email")) == [(ADA, ADA)]
 
 
+def test_who_has_confirmed_no_address_keeps_it_until_another_is_confirmed(client, mails, ada):
+    bob = register_trader(email="bob@example.com", password=PASSWORD)[0]
+    for browser, login, wishes in (
+        (client, ADA, ("one@new.example", "two@new.example")),
+        (Client(), bob.email, ("bob@new.example",)),
+    ):
+        sign_in(browser, login=login)
+        reauthenticate(browser)
+        for wish in wishes:
+            assert browser.post("/account/email/", {"email": wish, "action_add": ""}).status_code == 302
+    assert list(User.objects.order_by("id").values_list("email", flat=True)) == [ADA, bob.email]
+    assert sign_in(Client())["Location"] == "/"
+    wished = [mail for mail in mails if mail.to == ["two@new.example"]]
+    client.post(path_in(wished[0]))
+    assert list(EmailAddress.objects.filter(user=ada.user).values_list("email", "verified", "primary")) == [
+        ("two@new.example", True, True)
+    ]
+    assert User.objects.get(id=ada.user_id).email == "two@new.example"
+
+
 def test_an_address_that_another_user_got_meanwhile_is_not_confirmed(client, mails, ada):
     confirm(ada.user)
     sign_in(client)
