@@ -7,6 +7,7 @@ import pytest
 from celery.app.task import Context
 from kombu import Connection
 
+from accounts import mail
 from accounts.mail import after_commit
 from accounts.tasks import send_mail, send_notice
 from exchange.celery import app
@@ -33,6 +34,11 @@ def test_what_a_mail_says_is_not_shown_when_it_is_tried_again_either(task, said)
 def test_a_broker_that_takes_connections_and_says_nothing_keeps_nobody_waiting(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(app.conf, "broker_write_url", f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        monkeypatch.setattr(mail, "_away_until", 0.0)
         begun = time.monotonic()
         after_commit(send_mail, **LETTER)
-        assert time.monotonic() - begun < 15
+        tried = time.monotonic()
+        for _ in range(20):
+            after_commit(send_mail, **LETTER)
+        assert tried - begun < 15
+        assert time.monotonic() - tried < 1
