@@ -16,7 +16,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import authenticate
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -39,6 +39,7 @@ SESSION_CLAIM = "session"
 PROOFS_CLAIM = "proofs"
 PAGE_TOKEN_LIFETIME = timedelta(minutes=5)
 USER_CLAIM: str = api_settings.USER_ID_CLAIM
+_IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('sign in as ' || %s, 0))"
 
 
 class Tokens(NamedTuple):
@@ -49,16 +50,25 @@ class Tokens(NamedTuple):
 def open_session(request: HttpRequest, *, email: str, password: str, otp: str | None = None) -> Tokens:
     """Sign in. Raises DomainError unauthenticated, and forbidden for a user without a trading account; RateLimited."""
     limits.check_failures(request, email)
-    user = authenticate(request, email=email, password=password)
-    if not isinstance(user, User):
-        limits.count_failure(request, email)
-        raise DomainError("unauthenticated", "E-mail address or password is wrong.")
+    user = _check_password(request, email, password)
     # What the user was let in by, and not what may have taken its place since it was read: checking a password takes its time.
     proofs = proofs_of(user)
     _check_second_factor(request, user, otp)
     tokens = issue_tokens(_account_of(user), proofs=proofs)
     note_sign_in(request, user)
     return tokens
+
+
+def _check_password(request: HttpRequest, email: str, password: str) -> User:
+    """Check one password of an address at a time, so that whoever sends many guesses at once has no more of them than one by one."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_IN_TURN, [limits.key_of(email)])
+        limits.check_failures(request, email)
+        user = authenticate(request, email=email, password=password)
+        if not isinstance(user, User):
+            limits.count_failure(request, email)
+            raise DomainError("unauthenticated", "E-mail address or password is wrong.")
+        return user
 
 
 def _check_second_factor(request: HttpRequest, user: User, otp: str | None) -> None:
