@@ -1,7 +1,8 @@
 """Let operators look after users, accounts, assets and API keys, and look at balances and the ledger.
 
 The law: money moves only by accounts/ledger.py; here that is a deposit, and what accounts/deciding.py approves. Nobody is deleted: users are deactivated and
-accounts frozen; only an API key may be, which revokes it. Nobody sees a key's secret. Only a superuser makes, or touches, a superuser.
+accounts frozen; only an API key may be, which revokes it. Nobody sees a key's secret. Only a superuser makes operators, touches others and says
+what they may.
 """
 
 from decimal import Decimal
@@ -18,6 +19,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
@@ -42,10 +44,18 @@ from accounts.models import (
     Withdrawal,
 )
 from accounts.numbers import parse_positive
-from accounts.registration import follow_address, open_account
+from accounts.registration import follow_address, forget_wishes, open_account
 
 # Operators sign in as everybody does, with a second factor if they have one. (A stub does not let a method be replaced.)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+
+def _change_password(_: HttpRequest, **_more: Any) -> HttpResponse:
+    """Django's own form has no limit of guesses at the old password."""
+    return redirect("account_change_password")
+
+
+admin.site.password_change = _change_password  # type: ignore[method-assign, assignment]
 
 # Tokens, sessions and authenticators are bookkeeping; nothing in them is for operators. Addresses are shown with their users.
 admin.site.unregister([Group, OutstandingToken, BlacklistedToken, EmailAddress, Authenticator, UserSession])
@@ -56,7 +66,16 @@ admin.site.register(Withdrawal, WithdrawalAdmin)
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """Name sets of permissions that operators share."""
+    """Name sets of permissions that operators share. Who may fill one that they are in, may everything."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
 
 
 class LowerCaseEmail(forms.ModelForm):
@@ -77,6 +96,13 @@ class UserForm(LowerCaseEmail, UserChangeForm):
         field_classes: dict[str, type[forms.Field]] = {}
 
 
+class PasswordForm(AdminPasswordChangeForm):
+    def save(self, *arguments: Any, **options: Any) -> Any:
+        user = super().save(*arguments, **options)
+        forget_wishes(user)
+        return user
+
+
 class AccountInline(RecordInline):
     model = Account
     fields = ("id", "kind", "status", "fee_tier", "max_open_orders")
@@ -95,7 +121,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     form = UserForm
     add_form = NewUserForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     paginator = BoundedPaginator
     show_full_result_count = False
     list_display = ("email", "is_active", "is_staff", "is_superuser", "date_joined", "last_login")
@@ -121,8 +147,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return () if obj is None else self.inlines
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        beyond = obj is not None and obj.is_superuser and not request.user.is_superuser
-        return not beyond and super().has_change_permission(request, obj)
+        """Whoever gives another operator a password or an address, has what that one may."""
+        other = obj is not None and (obj.is_superuser or obj.is_staff) and obj != request.user
+        return (request.user.is_superuser or not other) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False

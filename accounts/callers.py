@@ -24,6 +24,7 @@ class Trader:
     """The caller of a private operation.
 
     `api_key_id` is None for one with an access token; `auth_at` is when its user gave the password, in seconds since 1970 UTC.
+    `proofs` and `session` are what the token was given for (accounts/sessions.py).
     """
 
     user_id: int
@@ -32,6 +33,8 @@ class Trader:
     api_key_id: int | None = None
     auth_at: int | None = None
     is_page: bool = False
+    proofs: str | None = None
+    session: int | None = None
     is_authenticated: bool = True
 
     def require(self, scope: Scope) -> None:

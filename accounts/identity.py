@@ -7,11 +7,13 @@ Which of allauth's features are on is in the settings. Sessions of the API are a
 """
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account import forms as allauth_forms
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
-from allauth.account.signals import password_reset, user_logged_in
+from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -24,6 +26,7 @@ from allauth.usersessions.internal.flows import sessions
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -35,7 +38,7 @@ from accounts.errors import DomainError, FieldError, RateLimited
 from accounts.mail import NAME, after_commit, pages_url
 from accounts.models import ApiKey, User
 from accounts.places import note_sign_in
-from accounts.registration import faults_of_email, faults_of_password, faults_of_taken, register_trader
+from accounts.registration import faults_of_email, faults_of_password, faults_of_taken, forget_wishes, register_trader
 from accounts.second_factor import accept_code
 from accounts.tasks import send_mail
 
@@ -78,8 +81,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def _public(self, url: str) -> str:
         """Have a link lead to the pages; allauth makes it absolute by the request's host."""
-        origin = self.request.build_absolute_uri("/").rstrip("/")
-        return pages_url(self.request, url.removeprefix(origin))
+        _, _, path, query, fragment = urlsplit(url)
+        return pages_url(self.request, urlunsplit(("", "", path, query, fragment)))
 
 
 class MFAAdapter(DefaultMFAAdapter):
@@ -119,7 +122,17 @@ class ConfirmPasswordForm(_PlainMixin, allauth_forms.ReauthenticateForm):
 
 
 class AddEmailForm(_PlainMixin, allauth_forms.AddEmailForm):
-    pass
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """Write down the address that is wished for, in place of an earlier wish.
+
+        (allauth takes any address that is not confirmed for a wish, also the one that the user signs in with, and leaves them without.)
+        """
+        user = self.user
+        with transaction.atomic():
+            EmailAddress.objects.filter(user=user, primary=False).delete()
+            wished = EmailAddress.objects.create(user=user, email=self.cleaned_data["email"])
+        send_verification_email_to_address(request, wished)
+        return wished
 
 
 class ActivateTOTPForm(_PlainMixin, AllauthActivateTOTPForm):
@@ -185,6 +198,11 @@ def _note_sign_in(request: HttpRequest, user: User, **_: object) -> None:
 def _end_other_sessions(request: HttpRequest, user: User, **_: object) -> None:
     """Whoever was signed in before two-factor was turned on, or off, signs in again. (Refresh tokens: accounts/sessions.py.)"""
     sessions.end_other_sessions(request, user)
+
+
+@receiver([password_changed, password_reset, password_set])
+def _forget_what_was_wished(user: User, **_: object) -> None:
+    forget_wishes(user)
 
 
 @receiver(password_reset)

@@ -5,6 +5,7 @@ never the request. What a message says is kept out of logs and of Flower, for it
 What is said is others': accounts/identity.py (allauth's mails) and accounts/notices.py.
 """
 
+import time
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,18 @@ from redis import RedisError
 NAME = "Exchange"
 """Whom mails are from."""
 
+_PROMPT = {"socket_timeout": 2}
+_AWAY_SECONDS = 1.0
+_away_until = 0.0
+
 _log = structlog.get_logger(__name__)
+
+
+class Discreet(Task):
+    """A task of which nobody is shown what it is called with; when it is tried again, neither."""
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        return super().apply_async(args, kwargs, **{"kwargsrepr": "(not shown)", **options})
 
 
 def after_commit(task: Task, **arguments: Any) -> None:
@@ -35,14 +47,20 @@ def pages_url(request: HttpRequest, path: str) -> str:
     name, _, port = host.rpartition(":")
     if port == str(settings.API_PORT):
         host = f"{name}:{settings.FRONTEND_PORT}"
-    return f"{request.scheme}://{host}{path}"
+    return f"{'https' if settings.SECURE else request.scheme}://{host}{path}"
 
 
 def _hand_over(task: Task, arguments: dict[str, Any]) -> None:
+    global _away_until  # noqa: PLW0603  one a process
+    if time.monotonic() < _away_until:
+        _log.error("mail not sent: no worker can be told", task=task.name, error="a moment ago, none could")
+        return
     try:
-        with current_app.connection_for_write(connect_timeout=1) as broker:
-            # Left to itself it would try for six seconds, and somebody waits.
+        with current_app.connection_for_write(connect_timeout=1, transport_options=_PROMPT) as broker:
+            # Left to itself it would try for six seconds, and for ever one that takes connections and says nothing; and somebody waits.
             broker.ensure_connection(max_retries=1, interval_start=0)
-            task.apply_async(kwargs=arguments, connection=broker, retry=False, kwargsrepr="(not shown)")
+            task.apply_async(kwargs=arguments, connection=broker, retry=False)
     except (OperationalError, RedisError, OSError) as error:
+        # An operator who decides about a hundred withdrawals waits once, and not a hundred times.
+        _away_until = time.monotonic() + _AWAY_SECONDS
         _log.error("mail not sent: no worker can be told", task=task.name, error=str(error))

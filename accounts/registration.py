@@ -45,6 +45,11 @@ def follow_address(user: User) -> None:
     EmailAddress.objects.create(user=user, email=user.email, primary=True)
 
 
+def forget_wishes(user: User) -> None:
+    """Once a password has changed: the link that confirms an address wants no sign-in, and whoever had the old one may have asked for it."""
+    EmailAddress.objects.filter(user=user, primary=False, verified=False).delete()
+
+
 def confirm_address(user: User) -> None:
     """Take a user's address as confirmed, where no mail is needed to know that it is theirs."""
     EmailAddress.objects.filter(user=user, email=user.email).update(verified=True)

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.core.mail import EmailMessage
 
 from accounts import events, notices
-from accounts.mail import NAME, after_commit
+from accounts.mail import NAME, Discreet, after_commit
 
 
 @shared_task(name="accounts.tasks.prune_events", ignore_result=True)
@@ -18,6 +18,7 @@ def prune_events(**_: object) -> None:
 
 @shared_task(
     name="accounts.tasks.send_mail",
+    base=Discreet,
     ignore_result=True,
     autoretry_for=(OSError, SMTPException),
     retry_backoff=5,
@@ -29,7 +30,7 @@ def send_mail(*, to: str, subject: str, text: str) -> None:
     EmailMessage(subject, text, to=[to]).send()
 
 
-@shared_task(name="accounts.tasks.send_notice", ignore_result=True)
+@shared_task(name="accounts.tasks.send_notice", base=Discreet, ignore_result=True)
 def send_notice(*, user_id: int, kind: str, facts: dict[str, Any]) -> None:
     """Write a notice as things stand now, and have it sent."""
     written = notices.write(user_id, notices.Notice(kind), facts)

@@ -2,7 +2,8 @@
 
 The law: X-Request-Id is on every reply, errors included; the caller's own is kept if it is short and printable.
 It stands first in MIDDLEWARE, so that everything after it may read `request.request_id`. No page runs a script or has a style
-that is not a file of ours, but for those that libraries bring, each below its own path. What the API answers is no page.
+that is not a file of ours, but for those that libraries bring, each below its own path. What a cookie has a say in, such as a balance, a
+secret or a form's token, is kept by nothing between here and its reader, nor by the browser. What the API answers is no page.
 """
 
 import re
@@ -58,7 +59,7 @@ class RequestIdMiddleware:
 
 
 class ContentPolicyMiddleware(CSPMiddleware):
-    """Send Content-Security-Policy with each page. It waits for nothing, so it needs no thread under ASGI."""
+    """Send Content-Security-Policy, and who may keep it, with each page. It waits for nothing, so it needs no thread under ASGI."""
 
     def __call__(self, request: HttpRequest) -> Any:
         get_response: Callable[[HttpRequest], Any] = self.get_response
@@ -73,6 +74,8 @@ class ContentPolicyMiddleware(CSPMiddleware):
     def _tell(self, request: HttpRequest, response: Any) -> Any:
         if request.path_info.startswith("/api/v1/"):
             return response
+        if "Cookie" in response.get("Vary", "") and "Cache-Control" not in response:
+            response["Cache-Control"] = "private, no-store"
         response._csp_config = _policy_for(request)
         return self.process_response(request, response)
 

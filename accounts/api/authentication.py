@@ -18,7 +18,7 @@ from accounts.api.signed import signed_target
 from accounts.api_keys import Names, authenticate
 from accounts.callers import PAGE_SCOPES, Trader
 from accounts.errors import DomainError
-from accounts.sessions import ACCOUNT_CLAIM, AUTH_AT_CLAIM, PAGE_CLAIM, USER_CLAIM
+from accounts.sessions import ACCOUNT_CLAIM, AUTH_AT_CLAIM, PAGE_CLAIM, PROOFS_CLAIM, SESSION_CLAIM, USER_CLAIM
 
 KEY_HEADER = "X-API-Key"
 _KEY_IN_META = "HTTP_X_API_KEY"
@@ -76,7 +76,9 @@ def authenticate_token(text: str) -> tuple[Trader, AccessToken]:
 
 def _trader_of_token(token: AccessToken) -> Trader:
     user_id, account_id = int(token[USER_CLAIM]), int(token[ACCOUNT_CLAIM])
+    proofs = token.get(PROOFS_CLAIM)
     if token.get(PAGE_CLAIM):
-        return Trader(user_id, account_id, PAGE_SCOPES, is_page=True)
+        session = token.get(SESSION_CLAIM)
+        return Trader(user_id, account_id, PAGE_SCOPES, is_page=True, proofs=proofs, session=session)
     auth_at = token.get(AUTH_AT_CLAIM)
-    return Trader(user_id, account_id, auth_at=None if auth_at is None else int(auth_at))
+    return Trader(user_id, account_id, auth_at=None if auth_at is None else int(auth_at), proofs=proofs)

@@ -4,6 +4,7 @@ The law: it takes the session's cookie and, as every form does, proof that a pag
 ended. What such a token may do is accounts/callers.py's: nothing sensitive.
 """
 
+from allauth.usersessions.models import UserSession
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -27,7 +28,10 @@ def page_token(request: HttpRequest) -> JsonResponse:
     if account is None:
         return _refuse(request, DomainError("forbidden", "This user has no trading account."))
     seconds = int(PAGE_TOKEN_LIFETIME.total_seconds())
-    return JsonResponse({"access": issue_page_token(account), "account_id": account.id, "expires_in": seconds})
+    # ActivityMiddleware has noted the session.
+    session = UserSession.objects.get(session_key=request.session.session_key)
+    access = issue_page_token(account, session=session.id)
+    return JsonResponse({"access": access, "account_id": account.id, "expires_in": seconds})
 
 
 def _refuse(request: HttpRequest, error: DomainError) -> JsonResponse:

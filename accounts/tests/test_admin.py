@@ -4,8 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -96,6 +97,39 @@ def test_a_wrong_deposit_is_refused_in_the_form(operator: Client, amount: str) -
 def test_the_venues_own_accounts_get_no_deposits(operator: Client) -> None:
     assert _deposit(operator, outside_world(), "1").status_code == 302
     assert not Transfer.objects.exists()
+
+
+def test_only_a_superuser_says_what_operators_may_and_touches_others(client: Client) -> None:
+    staff, other, trader = (make_user(email=f"{name}@example.com") for name in ("staff", "other", "trader"))
+    User.objects.filter(id__in=[staff.id, other.id]).update(is_staff=True)
+    group = Group.objects.create(name="clerks")
+    staff.groups.add(group)
+    codes = ["view_user", "change_user", "view_group", "add_group", "change_group", "delete_group"]
+    staff.user_permissions.set(Permission.objects.filter(codename__in=codes))
+    client.force_login(User.objects.get(id=staff.id))
+    powers = {"name": "clerks", "permissions": [Permission.objects.get(codename="approve_withdrawal").id]}
+    page = reverse("admin:auth_group_change", args=[group.id])
+    assert [client.get(page).status_code, client.post(page, powers).status_code] == [200, 403]
+    assert client.post(reverse("admin:auth_group_add"), powers | {"name": "more"}).status_code == 403
+    assert client.post(reverse("admin:auth_group_delete", args=[group.id]), {"post": "yes"}).status_code == 403
+    password = {"password1": "correct horse battery", "password2": "correct horse battery", "usable_password": "true"}
+    statuses = [
+        client.post(f"/admin/accounts/user/{user.id}/password/", password).status_code for user in (other, trader)
+    ]
+    assert statuses == [403, 302]
+
+
+def test_an_address_that_is_wished_for_goes_with_the_password_that_is_replaced(operator: Client) -> None:
+    user = make_user(email="alice@example.com")
+    EmailAddress.objects.create(user=user, email="alice@example.com", primary=True, verified=True)
+    EmailAddress.objects.create(user=user, email="thief@example.com")
+    password = {"password1": "correct horse battery", "password2": "correct horse battery", "usable_password": "true"}
+    assert operator.post(f"/admin/accounts/user/{user.id}/password/", password).status_code == 302
+    assert EmailAddress.objects.get().email == "alice@example.com"
+
+
+def test_operators_change_their_password_where_guesses_are_limited(operator: Client) -> None:
+    assert operator.post("/admin/password_change/")["Location"] == reverse("account_change_password")
 
 
 def test_a_deposit_needs_its_permission(client: Client) -> None:

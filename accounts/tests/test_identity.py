@@ -86,6 +86,18 @@ def test_mails_lead_to_the_pages_and_not_where_a_host_header_says(mails, setting
     assert "evil" not in mails[0].body + mails[0].subject
 
 
+def test_links_in_mails_are_whole_where_what_speaks_https_says_nothing_of_it(client, mails, settings):
+    settings.ACCOUNT_DEFAULT_HTTP_PROTOCOL, settings.SECURE = "https", True
+    make_trader(email=ADA, password=PASSWORD)
+    for settings.PUBLIC_URL, origin in (
+        ("https://exchange.example", "https://exchange.example"),
+        ("", "https://testserver"),
+    ):
+        mails.clear()
+        client.post("/account/password/reset/", {"email": ADA})
+        assert links_in(mails[0])[0].startswith(f"{origin}/account/password/reset/key/")
+
+
 def test_mails_of_the_apis_port_lead_to_the_pages_port(mails):
     post("register", {"email": ADA, "password": PASSWORD}, APIClient(HTTP_HOST="localhost:8080"))
     assert links_in(mails[0])[0].startswith("http://localhost:5173/account/confirm-email/")
@@ -231,6 +243,48 @@ def test_a_new_address_is_taken_once_it_is_confirmed(client, mails, ada):
     client.post(path_in(mails[-1]))
     assert User.objects.get().email == "ada@new.example"
     assert list(EmailAddress.objects.values_list("email", "verified")) == [("ada@new.example", True)]
+
+
+@pytest.mark.parametrize("how", ["change", "reset"])
+def test_an_address_that_is_wished_for_goes_with_the_old_password(client, mails, ada, how):
+    confirm(ada.user)
+    thief, owner = Client(), client
+    for browser in (thief, owner):
+        sign_in(browser)
+        reauthenticate(browser)
+    thief.post("/account/email/", {"email": "thief@example.com", "action_add": ""})
+    trap = path_in(mails[-1])
+    new = {"password1": "another battery staple", "password2": "another battery staple"}
+    if how == "change":
+        form = "/account/password/change/"
+    else:
+        owner.logout()
+        mails.clear()
+        owner.post("/account/password/reset/", {"email": ADA})
+        form = owner.get(path_in(mails[0]))["Location"]
+    assert owner.post(form, {"oldpassword": PASSWORD} | new).status_code == 302
+    Client().post(trap)
+    assert list(EmailAddress.objects.values_list("email", "user__email")) == [(ADA, ADA)]
+
+
+def test_who_has_confirmed_no_address_keeps_it_until_another_is_confirmed(client, mails, ada):
+    bob = register_trader(email="bob@example.com", password=PASSWORD)[0]
+    for browser, login, wishes in (
+        (client, ADA, ("one@new.example", "two@new.example")),
+        (Client(), bob.email, ("bob@new.example",)),
+    ):
+        sign_in(browser, login=login)
+        reauthenticate(browser)
+        for wish in wishes:
+            assert browser.post("/account/email/", {"email": wish, "action_add": ""}).status_code == 302
+    assert list(User.objects.order_by("id").values_list("email", flat=True)) == [ADA, bob.email]
+    assert sign_in(Client())["Location"] == "/"
+    wished = [mail for mail in mails if mail.to == ["two@new.example"]]
+    client.post(path_in(wished[0]))
+    assert list(EmailAddress.objects.filter(user=ada.user).values_list("email", "verified", "primary")) == [
+        ("two@new.example", True, True)
+    ]
+    assert User.objects.get(id=ada.user_id).email == "two@new.example"
 
 
 def test_an_address_that_another_user_got_meanwhile_is_not_confirmed(client, mails, ada):

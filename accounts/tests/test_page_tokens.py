@@ -1,11 +1,14 @@
 """Tokens for the scripts of pages: who gets one, and what it cannot do."""
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils.timezone import now
 from rest_framework.test import APIClient
 
 from accounts.api.authentication import authenticate_token
+from accounts.api_keys import still_valid
 from accounts.callers import PAGE_SCOPES
 from accounts.errors import DomainError
 from accounts.models import Scope, User
@@ -90,6 +93,23 @@ def test_none_is_given_once_the_session_has_ended(client, trader, end):
     assert client.post(URL).status_code == 200
     end()
     assert_problem(client.post(URL), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda: Session.objects.all().delete(),
+        lambda: Session.objects.update(expire_date=now()),
+        lambda: UserSession.objects.get().end(),
+        lambda: User.objects.update(password="another"),
+    ],
+)
+def test_whoever_goes_on_by_one_does_so_while_the_session_does(client, trader, end, django_assert_max_num_queries):
+    caller, _ = authenticate_token(client.post(URL).json()["access"])
+    with django_assert_max_num_queries(3):
+        assert still_valid(caller)
+    end()
+    assert not still_valid(caller)
 
 
 def test_an_operator_has_no_account_to_get_one_for(client):

@@ -22,6 +22,13 @@ def test_an_address_is_registered_once():
     assert (User.objects.count(), Account.objects.filter(kind="trader").count()) == (1, 1)
 
 
+@pytest.mark.usefixtures("_limited")
+def test_many_guesses_at_once_are_no_more_than_one_by_one():
+    make_trader(email="ada@example.com", password="correct horse battery")
+    body = {"email": "ada@example.com", "password": "nope"}
+    assert post_at_once("/api/v1/auth/token", body, 8) == [401] * 5 + [429] * 3
+
+
 def test_a_refresh_token_is_renewed_once():
     body = {"refresh": issue_tokens(make_trader()).refresh}
     assert post_at_once("/api/v1/auth/token/refresh", body) == [200, 401, 401, 401]

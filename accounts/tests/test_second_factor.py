@@ -1,12 +1,16 @@
 """Sign in to the API with a second factor; tokens that last as long as what they were given for; sensitive acts."""
 
 import time
+from contextlib import contextmanager
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.db import connection
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.api.authentication import authenticate_token
+from accounts.api_keys import still_valid
 from accounts.callers import RECENT_SECONDS, Trader
 from accounts.errors import DomainError
 from accounts.models import Scope, User
@@ -94,6 +98,44 @@ def test_refresh_tokens_end_with_what_they_were_given_for(ada, change):
     tokens = issue_tokens(ada)
     change(User.objects.get())
     assert_problem(post("token/refresh", {"refresh": tokens.refresh}), 401, "unauthenticated")
+
+
+@contextmanager
+def changed_before_the_account_is_read(user):
+    """Change the password in the middle of what reads the user first and the account after."""
+    is_done = False
+
+    def watch(execute, sql, *rest):
+        nonlocal is_done
+        if 'FROM "accounts"' in sql and not is_done:
+            is_done = True
+            change_password(User.objects.get(id=user.id))
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert is_done
+
+
+def test_a_password_that_changes_while_a_token_is_renewed_ends_the_new_one(ada):
+    tokens = issue_tokens(ada)
+    with changed_before_the_account_is_read(ada.user):
+        renewed = post("token/refresh", {"refresh": tokens.refresh})
+    assert_problem(post("token/refresh", {"refresh": renewed.json()["refresh"]}), 401, "unauthenticated")
+
+
+def test_a_password_that_changes_while_it_signs_in_gives_nothing_that_lasts(ada):
+    with changed_before_the_account_is_read(ada.user):
+        tokens = post("token", ADA)
+    assert_problem(post("token/refresh", {"refresh": tokens.json()["refresh"]}), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("change", [change_password, turn_on])
+def test_whoever_goes_on_by_a_token_does_so_while_that_holds(ada, change):
+    caller, _ = authenticate_token(issue_tokens(ada).access)
+    assert still_valid(caller)
+    change(User.objects.get())
+    assert not still_valid(caller)
 
 
 def test_turning_two_factor_off_ends_refresh_tokens(ada):

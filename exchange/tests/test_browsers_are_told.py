@@ -8,6 +8,7 @@ from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.builders import make_client, make_trader
+from accounts.tests.codes import turn_on
 
 STRICT = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -30,6 +31,33 @@ def test_pages_run_nothing_that_is_not_a_file_of_ours():
     assert (response["Referrer-Policy"], response["X-Frame-Options"]) == ("same-origin", "DENY")
     cookie = response.cookies["csrftoken"]
     assert (cookie["httponly"], cookie["samesite"], bool(cookie["secure"])) == (True, "Lax", False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/account",
+        "/account/api-keys",
+        "/account/email/",
+        "/account/login/",
+        "/fees",
+    ],
+)
+def test_what_a_cookie_has_a_say_in_is_kept_nowhere(path):
+    user = make_trader().user
+    turn_on(user)
+    browser = Client()
+    if path != "/account/login/":
+        browser.force_login(user)
+    response = browser.get(path)
+    assert response.status_code == 200
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_what_no_cookie_has_a_say_in_may_be_kept():
+    assert "Cache-Control" not in Client().get("/metrics")
 
 
 def test_a_host_that_is_not_ours_is_refused_and_nothing_breaks(settings):
