@@ -58,6 +58,9 @@ function patchAttributes(old, news) {
 function patchChildren(old, news) {
   const known = new Map([...old.children].filter((one) => one.dataset.key).map((one) => [one.dataset.key, one]));
   const wanted = [...news.childNodes];
+  // First, so that none has to be moved past them: what is moved loses the focus.
+  const kept = new Set(wanted.map((child) => child.dataset?.key));
+  for (const [key, child] of known) if (!kept.has(key)) child.remove();
   let next = old.firstChild;
   for (const child of wanted) {
     const key = child.dataset?.key;
