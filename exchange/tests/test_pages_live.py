@@ -144,6 +144,23 @@ def test_a_click_and_the_focus_stay_where_they_are_and_who_is_signed_out_is_told
         expect(rows).to_have_count(1)
         expect(quantity).to_be_focused()
 
+        page.locator("h1").click()
+        page.keyboard.press("m")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#t-order_type")).to_have_value("Limit")
+
+        page.goto("/orders?status=open")
+        expect(page.locator("#live")).to_have_text("Live")
+        newer = rest(platform, "POST", "/orders", ALICE, order("Buy", "1", "1999.00", symbol=SYMBOL))
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(2)
+        button = rows.last.get_by_role("button")
+        button.focus()
+        rest(platform, "DELETE", f"/orders/{newer['id']}", ALICE)
+        expect(rows).to_have_count(1)
+        expect(button).to_be_focused()
+
+        _open(page, None)
         page.context.clear_cookies()
         page.evaluate("import('/static/js/session.js').then((session) => session.forgetToken())")
         page.locator("#t-price").fill("2000")

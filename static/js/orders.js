@@ -65,6 +65,8 @@ function patchChildren(old, news) {
   for (const child of wanted) {
     const key = child.dataset?.key;
     const found = key === undefined ? next : known.get(key);
+    // What stands between rows makes way for them, not they for it.
+    while (key !== undefined && found && next !== found && next?.dataset?.key === undefined) next = removed(next);
     if (found !== null && found !== undefined && (key !== undefined || found.dataset?.key === undefined)) {
       if (found === next) next = next.nextSibling;
       else old.insertBefore(found, next);
@@ -73,9 +75,12 @@ function patchChildren(old, news) {
       old.insertBefore(child, next);
     }
   }
-  while (next !== null) {
-    const gone = next;
-    next = next.nextSibling;
-    gone.remove();
-  }
+  while (next !== null) next = removed(next);
+}
+
+/** Take a node away; returns the one after it. */
+function removed(node) {
+  const after = node.nextSibling;
+  node.remove();
+  return after;
 }
