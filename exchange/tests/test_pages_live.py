@@ -159,3 +159,50 @@ def test_a_lost_connection_is_shown_at_once_and_made_good_by_itself(platform: Pl
         expect(page.locator("#lost")).to_be_hidden()
         expect(page.locator("#order-rows tr")).to_have_count(1)
         expect(page.locator("#bids tr").first).to_contain_text("2000.00")
+
+
+def test_a_click_and_the_focus_stay_where_they_are_and_who_is_signed_out_is_told(
+    platform: Platform, browser: Browser
+) -> None:
+    with visitor(browser, pages_of(platform), expects=["status of 4"]) as page:
+        _open(page)
+        for price in ("2000.00", "2000.01"):
+            rest(platform, "POST", "/orders", ALICE, order("Buy", "1", price, symbol=SYMBOL))
+        rows = page.locator("#order-rows tr")
+        expect(rows).to_have_count(2)
+        quantity = rows.last.locator("input[name=quantity]")
+        quantity.click()
+        quantity.press_sequentially("9")
+        # A newer order, in the row above, ends.
+        rows.first.locator("button.cancel").dispatch_event("click")
+        expect(rows).to_have_count(1)
+        expect(quantity).to_be_focused()
+
+        page.locator("h1").click()
+        page.keyboard.press("m")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#t-order_type")).to_have_value("Limit")
+
+        page.goto("/orders?status=open")
+        expect(page.locator("#live")).to_have_text("Live")
+        newer = rest(platform, "POST", "/orders", ALICE, order("Buy", "1", "1999.00", symbol=SYMBOL))
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(2)
+        button = rows.last.get_by_role("button")
+        button.focus()
+        rest(platform, "DELETE", f"/orders/{newer['id']}", ALICE)
+        expect(rows).to_have_count(1)
+        expect(button).to_be_focused()
+
+        _open(page, None)
+        page.context.clear_cookies()
+        page.evaluate("import('/static/js/session.js').then((session) => session.forgetToken())")
+        page.locator("#t-price").fill("2000")
+        page.locator("#t-quantity").fill("1")
+        expect(page.locator("#ticket-alert")).to_contain_text("signed out")  # the preview is refused
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.locator("#place").click()
+        expect(page.locator("#ticket-alert")).to_contain_text("signed out")
+        page.wait_for_timeout(100)
+        assert any("/orders?" in url for url in asked), asked

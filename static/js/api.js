@@ -1,6 +1,6 @@
 // Ask the public API, as any program does.
 
-import { forgetToken, token } from "./session.js";
+import { forgetToken, SIGNED_OUT, token } from "./session.js";
 
 const BASE = "/api/v1";
 
@@ -56,7 +56,8 @@ async function read(answer) {
 
 function problemOf(status, text) {
   try {
-    return new Problem({ ...JSON.parse(text), status });
+    const said = JSON.parse(text);
+    return new Problem({ ...said, status, detail: status === 401 ? SIGNED_OUT : said.detail });
   } catch {
     return new Problem({ status, code: "internal_error", detail: `The exchange answered ${status}.` });
   }

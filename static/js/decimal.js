@@ -55,10 +55,6 @@ export function isPositive(text) {
   return number !== null && number.units > 0n;
 }
 
-export function isZero(text) {
-  return must(text).units === 0n;
-}
-
 /** Compare: less than 0, 0, or more than 0. */
 export function compare(a, b) {
   const [left, right] = aligned(a, b);

@@ -22,12 +22,13 @@ export function setClass(node, name, isSet) {
 
 /** Make the container's children be those of the rows, in order: known ones are updated in place, so that focus stays. */
 export function keyed(container, rows, keyOf, make, update = () => {}) {
+  const wanted = new Map(rows.map((row) => [String(keyOf(row)), row]));
   const known = new Map([...container.children].map((child) => [child.dataset.key, child]));
+  // First, so that none has to be moved past them: what is moved loses the focus.
+  for (const [key, child] of known) if (!wanted.has(key)) child.remove();
   let next = container.firstElementChild;
-  for (const row of rows) {
-    const key = String(keyOf(row));
+  for (const [key, row] of wanted) {
     let child = known.get(key);
-    known.delete(key);
     if (child === undefined) {
       child = make(row);
       child.dataset.key = key;
@@ -36,5 +37,4 @@ export function keyed(container, rows, keyOf, make, update = () => {}) {
     if (child === next) next = next.nextElementSibling;
     else container.insertBefore(child, next);
   }
-  for (const child of known.values()) child.remove();
 }

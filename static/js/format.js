@@ -9,11 +9,6 @@ export function time(iso) {
   return iso.slice(11, 19);
 }
 
-/** 2026-11-25 03:04:05 of an RFC 3339 time, in UTC. */
-export function dateTime(iso) {
-  return `${iso.slice(0, 10)} ${time(iso)}`;
-}
-
 /** A fraction as percent with its sign: "+1.25 %". Nothing for null. */
 export function percent(fraction, decimals = 2) {
   if (fraction === null || fraction === undefined) return NOTHING;

@@ -58,10 +58,15 @@ function patchAttributes(old, news) {
 function patchChildren(old, news) {
   const known = new Map([...old.children].filter((one) => one.dataset.key).map((one) => [one.dataset.key, one]));
   const wanted = [...news.childNodes];
+  // First, so that none has to be moved past them: what is moved loses the focus.
+  const kept = new Set(wanted.map((child) => child.dataset?.key));
+  for (const [key, child] of known) if (!kept.has(key)) child.remove();
   let next = old.firstChild;
   for (const child of wanted) {
     const key = child.dataset?.key;
     const found = key === undefined ? next : known.get(key);
+    // What stands between rows makes way for them, not they for it.
+    while (key !== undefined && found && next !== found && next?.dataset?.key === undefined) next = removed(next);
     if (found !== null && found !== undefined && (key !== undefined || found.dataset?.key === undefined)) {
       if (found === next) next = next.nextSibling;
       else old.insertBefore(found, next);
@@ -70,9 +75,12 @@ function patchChildren(old, news) {
       old.insertBefore(child, next);
     }
   }
-  while (next !== null) {
-    const gone = next;
-    next = next.nextSibling;
-    gone.remove();
-  }
+  while (next !== null) next = removed(next);
+}
+
+/** Take a node away; returns the one after it. */
+function removed(node) {
+  const after = node.nextSibling;
+  node.remove();
+  return after;
 }

@@ -1,6 +1,7 @@
 // Prove to the API who is signed in on this page: an access token of a few minutes, fetched with the session's cookie.
 
 const EARLY_MS = 30_000;
+export const SIGNED_OUT = "You have been signed out. Reload the page to sign in again.";
 
 let pending = null;
 let goodUntil = 0;

@@ -1,7 +1,8 @@
 // Follow channels of the WebSocket, through any loss of the connection.
 //
 // The law: whoever follows a channel gets its present state and then every change; after a loss all is subscribed to anew, and
-// private events go on where they stopped, each counted once. What they mean is the handlers'.
+// private events go on where they stopped, each counted once. It is live once all that was asked for is answered. What they mean is the
+// handlers'.
 
 import { forgetToken, token } from "./session.js";
 
@@ -9,7 +10,8 @@ const PRIVATE = ["orders", "fills", "balances"];
 const PAUSE_MS_MIN = 250;
 const PAUSE_MS_MAX = 10_000;
 const PING_MS = 10_000;
-const SILENT_MS_MAX = 15_000;
+// The same may be granted a moment later.
+const PASSING = ["rate_limited", "unavailable", "internal_error"];
 
 export class Stream {
   #url;
@@ -27,7 +29,8 @@ export class Stream {
   #sequence = null;
   #isKnown = false;
   #partial = [];
-  #heardAt = 0;
+  #unanswered = new Set(); // the ids of what was asked for
+  #askedAt = null; // since when nothing was heard, after a ping
   #timer = null;
   #flushing = false;
 
@@ -77,9 +80,10 @@ export class Stream {
   #connect() {
     this.#timer = null;
     const socket = (this.#socket = new this.#Socket(this.#url));
-    this.#heardAt = this.#now();
+    this.#askedAt = null;
     this.#isKnown = false;
     this.#partial = [];
+    this.#unanswered.clear();
     socket.onopen = () => this.#open(socket);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#take(JSON.parse(data));
     socket.onclose = () => this.#lose(socket);
@@ -92,15 +96,20 @@ export class Stream {
     this.#flush();
   }
 
-  /** A network that dies may never say so: what is silent for long is given up. */
+  /**
+   * A network that dies may never say so: what does not even answer a ping is given up. Timers of a page that nobody looks at come
+   * late, so that how long nothing was heard says nothing by itself.
+   */
   #watch(socket) {
     this.#clock.setTimeout(() => {
       if (socket !== this.#socket) return;
-      if (this.#now() - this.#heardAt > SILENT_MS_MAX) this.drop();
-      else {
-        if (this.#isOpen()) this.#send({ op: "ping" });
-        this.#watch(socket);
+      if (this.#askedAt !== null && this.#now() - this.#askedAt >= PING_MS) {
+        this.drop();
+        return;
       }
+      this.#askedAt = this.#now();
+      if (this.#isOpen()) this.#send({ op: "ping" });
+      this.#watch(socket);
     }, PING_MS);
   }
 
@@ -149,6 +158,7 @@ export class Stream {
 
   async #subscribePrivate(socket) {
     let access = null;
+    this.#unanswered.add("auth");
     try {
       access = this.#isKnown ? "" : await this.#token();
     } catch {
@@ -156,7 +166,7 @@ export class Stream {
       return;
     }
     if (socket !== this.#socket) return;
-    if (access === null) this.#settle();
+    if (access === null) this.#settle("auth");
     else if (access) this.#send({ op: "auth", token: access, id: "auth" });
     else this.#subscribeToAccount();
   }
@@ -164,22 +174,27 @@ export class Stream {
   /** All three, since their sequence has no gaps over all three only. */
   #subscribeToAccount() {
     this.#subscribe(PRIVATE, this.#sequence === null ? {} : { resume_from: this.#sequence });
+    this.#settle("auth");
   }
 
   #subscribe(channels, more = {}) {
-    this.#send({ op: "subscribe", channels, id: ++this.#id, ...more });
+    this.#unanswered.add(++this.#id);
+    this.#send({ op: "subscribe", channels, id: this.#id, ...more });
   }
 
   #take(message) {
-    this.#heardAt = this.#now();
+    this.#askedAt = null;
     if (message.channel !== undefined) this.#takeEvent(message);
     else if (message.type === "snapshot") this.#takeSnapshot(message);
-    else if (message.op === "subscribed") this.#settle();
+    else if (message.op === "subscribed") this.#settle(message.id);
     else if (message.op === "authenticated") this.#authenticated(message.account_id);
     else if (message.op === "error") this.#takeError(message);
   }
 
-  #settle() {
+  /** Only where all is answered does a next loss begin with a short pause: what is refused at once is not asked for at once again. */
+  #settle(id) {
+    this.#unanswered.delete(id);
+    if (this.#unanswered.size > 0) return;
     this.#pause = PAUSE_MS_MIN;
     this.#setState("live");
   }
@@ -192,12 +207,13 @@ export class Stream {
   }
 
   #takeError(message) {
-    if (message.id !== "auth") {
-      console.warn(`The stream refused: ${message.detail}`);
+    if (message.id === "auth") forgetToken();
+    if (message.id === "auth" || PASSING.includes(message.code)) {
+      this.drop();
       return;
     }
-    forgetToken();
-    this.drop();
+    console.warn(`The stream refused: ${message.detail}`);
+    this.#settle(message.id);
   }
 
   #takeEvent(message) {

@@ -49,6 +49,14 @@ class FakeClock {
   };
   clearTimeout = (key) => this.timers.delete(key);
 
+  /** As in a page that nobody looks at: what was due meanwhile comes at the end of it, once. */
+  late(milliseconds) {
+    this.now += milliseconds;
+    const due = [...this.timers];
+    this.timers.clear();
+    for (const [, { callback }] of due) callback();
+  }
+
   go(milliseconds) {
     const end = this.now + milliseconds;
     for (;;) {
@@ -199,4 +207,63 @@ test("a channel can be asked for again", async () => {
   stream.refresh("book:BTC-USD");
   await soon();
   assert.deepEqual(last().sent.map((one) => one.channels), [["book:BTC-USD"], ["book:BTC-USD"]]);
+});
+
+test("a page that nobody looks at keeps its connection, however late its timers come", () => {
+  const stream = openStream();
+  stream.follow("book:BTC-USD", () => {});
+  last().open();
+  last().say({ op: "subscribed", id: 1, channels: [] });
+  for (let minute = 0; minute < 5; minute++) {
+    clock.late(60_000);
+    assert.deepEqual(last().sent.at(-1), { op: "ping" });
+    last().say({ op: "pong" });
+  }
+  assert.deepEqual(states, ["connecting", "live"]);
+  assert.equal(FakeSocket.all.length, 1);
+});
+
+test("who is refused again and again asks less and less, though all that is public is granted", async () => {
+  let tokens = 0;
+  const stream = openStream({ token: async () => `jwt ${++tokens}` });
+  stream.follow("book:BTC-USD", () => {});
+  stream.follow("orders", () => {});
+  for (let second = 0; second < 60; second++) {
+    if (last().readyState === 0) {
+      last().open();
+      await soon();
+      last().say({ op: "subscribed", id: last().sent[0].id, channels: [] });
+      last().say({ op: "error", id: "auth", code: "unavailable", detail: "Try again." });
+    }
+    clock.go(1000);
+  }
+  assert.ok(tokens <= 15, `${tokens} tokens in a minute`);
+  assert.ok(!states.includes("live"));
+});
+
+test("it is live once all is answered, the account's too", async () => {
+  const stream = openStream({ token: async () => "jwt" });
+  stream.follow("book:BTC-USD", () => {});
+  stream.follow("orders", () => {});
+  last().open();
+  await soon();
+  last().say({ op: "subscribed", id: 1, channels: [] });
+  last().say({ op: "authenticated", id: "auth", account_id: 7 });
+  assert.deepEqual(states, ["connecting"]);
+  last().say({ op: "subscribed", id: 2, channels: [] });
+  assert.deepEqual(states, ["connecting", "live"]);
+});
+
+test("what is refused for the moment is asked for again, and what is refused for good is not", async () => {
+  const stream = openStream();
+  stream.follow("book:BTC-USD", () => {});
+  last().open();
+  last().say({ op: "error", id: 1, code: "unavailable", detail: "Try again." });
+  assert.equal(states.at(-1), "lost");
+  clock.go(1000);
+  last().open();
+  assert.deepEqual(last().sent[0].channels, ["book:BTC-USD"]);
+  last().say({ op: "error", id: 2, code: "not_found", detail: "There is no such channel." });
+  assert.equal(states.at(-1), "live");
+  assert.equal(FakeSocket.all.length, 2);
 });

@@ -57,3 +57,24 @@ test("of two candles with one time the one with more trades counts, however they
   assert.equal(candles.endOfOlder(), "2026-11-25T00:00:59.999Z");
   assert.deepEqual(bar(candles.rows[1]), { time: Date.UTC(2026, 10, 25, 0, 2) / 1000, open: 1, high: 2, low: 0.5, close: 1.6 });
 });
+
+test("after a pause longer than what is read at once the chart begins anew, with no gap", () => {
+  const at = (minute) => [`2026-11-25T00:${minute}:00.000000Z`, "1", "1", "1", "1", "1", "1", 1];
+  const minutes = (candles) => candles.rows.map(([time]) => time.slice(14, 16)).join(" ");
+  const candles = new Candles();
+  candles.add([at("01"), at("02")]);
+  assert.equal(candles.addNewest([at("03"), at("02")], 2), false);
+  assert.equal(minutes(candles), "01 02 03");
+  candles.add([at("09")]); // the stream was faster
+  assert.equal(candles.addNewest([at("09"), at("08")], 2), true);
+  assert.equal(minutes(candles), "08 09");
+  assert.equal(candles.addNewest([at("20")], 2), false, "fewer than were asked for are all there are");
+});
+
+test("a candle that comes late does not take the place of a later one on the chart", () => {
+  const at = (close, trades) => ["2026-11-25T00:02:00.000000Z", "1", "2", "0.5", close, "3", "4", trades];
+  const candles = new Candles();
+  candles.add([at("1.6", 6)]);
+  assert.equal(candles.add([at("1.4", 4)]), false);
+  assert.equal(candles.last[4], "1.6");
+});

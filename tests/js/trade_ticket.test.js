@@ -87,6 +87,11 @@ test("a share of what is available is rounded down to what the market takes", ()
   assert.deepEqual(size("1", { price: "30" }), { field: "quantity", value: "33.333" });
   assert.deepEqual(size("0.25", { side: "Sell" }), { field: "quantity", value: "1.250" });
   assert.deepEqual(size("0.5", { order_type: "Market" }), { field: "quote_quantity", value: "500.00000000" });
+  const whole = { ...MARKET, quote_scale: 0 };
+  const half = sizeFor("0.5", ticket({ order_type: "Market" }), whole, { ...MOMENT, available: { USD: "1001" } });
+  assert.deepEqual(half, { field: "quote_quantity", value: "500" }, "of an asset without decimals");
+  const nearly = { ...MOMENT, available: { USD: "9999.99999999" } };
+  assert.equal(sizeFor("1", ticket({ price: "10000" }), MARKET, nearly).value, "0.999", "not a lot that cannot be paid");
   assert.equal(size("1", { price: "" }), null);
   // A buy without a limit holds up to its protection price.
   assert.deepEqual(size("1", { order_type: "StopMarket", stop_price: "100" }), { field: "quantity", value: "9.090" });

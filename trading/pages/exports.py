@@ -92,7 +92,11 @@ def _parts(fields: Sequence[str], select: Select, write: Write) -> Iterator[str]
 def _cells(row: dict[str, Any], fields: Sequence[str]) -> list[Any]:
     # Of all fields only this one is the trader's own words.
     row["client_order_id"] = no_formula(row["client_order_id"] or "")
-    return [row[field] for field in fields]
+    return [_cell(row[field]) for field in fields]
+
+
+def _cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> str:

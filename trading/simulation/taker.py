@@ -1,6 +1,7 @@
 """Take: small orders at random times, now by price and now at market.
 
-The law: nothing of a taker's rests in a book, so it has nothing to clean up; it trades back what it has too much of.
+The law: nothing of a taker's rests in a book, beyond the call of an auction, so it has nothing to clean up; it trades back what it has
+too much of.
 """
 
 import math

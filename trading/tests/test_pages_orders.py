@@ -290,6 +290,7 @@ def test_files_have_all_that_the_filters_choose_a_read_at_a_time(
         rows = rows_of(browser.get("/orders.csv?side=Sell"))
     assert [int(row["id"]) for row in rows] == made[::-1]
     assert (rows[0]["status"], rows[0]["average_price"], rows[0]["reason"]) == ("Filled", "100.00000000", "")
+    assert rows[0]["post_only"] == "false"  # as the API writes it
     (guarded,) = rows_of(browser.get("/orders.csv?side=Buy"))
     assert guarded["client_order_id"] == "'-1-2"
     fills = rows_of(browser.get("/fills.csv"))

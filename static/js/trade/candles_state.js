@@ -7,9 +7,9 @@ const TRADES = 7;
 export class Candles {
   #byTime = new Map();
 
-  /** Take candles as the API writes them; true if the chart has to be drawn anew, false if only the last one changed. */
+  /** Take candles as the API writes them; true if the chart has to be drawn anew, false if at most the last one changed. */
   add(rows) {
-    const last = this.rows.at(-1)?.[0] ?? "";
+    const last = this.last?.[0] ?? "";
     let isRedrawn = rows.length > 1;
     for (const row of rows) {
       const known = this.#byTime.get(row[0]);
@@ -17,6 +17,20 @@ export class Candles {
       if (row[0] < last) isRedrawn = true;
     }
     return isRedrawn;
+  }
+
+  /** Take the newest candles there are, as many as were asked for: what is older is forgotten where others are missing in between. */
+  addNewest(rows, asked) {
+    const [oldest] = rows.map(([time]) => time).sort();
+    const older = [...this.#byTime.keys()].filter((time) => time < oldest);
+    const isGap = rows.length >= asked && older.length > 0 && !this.#byTime.has(oldest);
+    if (isGap) for (const time of older) this.#byTime.delete(time);
+    this.add(rows);
+    return isGap;
+  }
+
+  get last() {
+    return this.rows.at(-1);
   }
 
   /** Oldest first. */

@@ -21,7 +21,7 @@ export function startChart(stream, market) {
   volumes.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
 
   let interval = new URLSearchParams(location.hash.slice(1)).get("interval") ?? "1m";
-  if (!(interval in SECONDS)) interval = "1m";
+  if (!Object.hasOwn(SECONDS, interval)) interval = "1m";
   let [candles, colors] = [new Candles(), null];
   let [isReading, isComplete, unfollow] = [false, false, () => {}];
 
@@ -34,19 +34,18 @@ export function startChart(stream, market) {
   };
 
   const take = (rows) => {
-    if (candles.add(rows)) draw();
-    else for (const row of rows) {
-      prices.update(bar(row));
-      volumes.update(volumeOf(row));
+    if (candles.add(rows)) {
+      draw();
+    } else if (candles.last) {
+      prices.update(bar(candles.last));
+      volumes.update(volumeOf(candles.last));
     }
   };
 
   const read = async (query) => {
     const [asked, path] = [candles, `/markets/${market.slug}/candles?interval=${interval}&limit=${READ}${query}`];
     const { results } = await api("GET", path);
-    if (asked !== candles) return; // another interval was chosen meanwhile
-    isComplete ||= results.length < READ;
-    take(results);
+    return asked === candles ? results : null; // another interval was chosen meanwhile
   };
 
   const readOlder = async (range) => {
@@ -55,7 +54,10 @@ export function startChart(stream, market) {
     if (end === undefined) return;
     isReading = true;
     try {
-      await read(`&end=${end}`);
+      const older = await read(`&end=${end}`);
+      if (older === null) return;
+      isComplete = older.length < READ;
+      take(older);
     } catch (problem) {
       console.warn(problem);
     } finally {
@@ -64,7 +66,13 @@ export function startChart(stream, market) {
   };
   chart.timeScale().subscribeVisibleLogicalRangeChange(readOlder);
 
-  const resync = () => read("");
+  const resync = async () => {
+    const newest = await read("");
+    if (newest === null) return;
+    if (candles.addNewest(newest, READ)) isComplete = false;
+    isComplete ||= newest.length < READ;
+    draw();
+  };
 
   const choose = (chosen) => {
     interval = chosen;
@@ -96,7 +104,7 @@ export function startChart(stream, market) {
 
   byId("intervals").hidden = false;
   byId("intervals").addEventListener("click", ({ target }) => {
-    if (!(target.value in SECONDS)) return;
+    if (!Object.hasOwn(SECONDS, target.value)) return;
     history.replaceState(null, "", `#interval=${target.value}`);
     choose(target.value);
   });

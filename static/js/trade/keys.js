@@ -25,7 +25,8 @@ export function startKeys(ticket) {
     const isTyping = target instanceof Element && isField(target);
     if (isTyping && !(key === "Escape" && target.closest("#ticket"))) return;
     // Arrows belong to whatever has the focus, such as a radio button, the tape or the chart.
-    if (key.startsWith("Arrow") && target !== document.body) return;
+    // A click beside everything puts it on the page's main part.
+    if (key.startsWith("Arrow") && !target.matches("body, main")) return;
     const shortcut = keys[key.toLowerCase()];
     if (shortcut && !event.shiftKey) act(event, shortcut);
   });

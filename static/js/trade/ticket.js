@@ -4,6 +4,7 @@ import { api, Problem } from "../api.js";
 import { isPositive, multiply, toFixed } from "../decimal.js";
 import { setText } from "../dom.js";
 import { percent } from "../format.js";
+import { SIGNED_OUT } from "../session.js";
 import { byId, part, show } from "./markup.js";
 import { becameOf } from "./orders_state.js";
 import { bodyOf, faultsOf, fieldsOf, plain, sizeFor } from "./ticket_rules.js";
@@ -37,8 +38,8 @@ export class Ticket {
     this.#fields.client_order_id.value = newId();
     this.#form.dataset.live = "";
     const form = this.#form;
+    // Not "change" too: it comes as a field is left, and what vanishes then moves the button away from under a click.
     form.addEventListener("input", ({ target }) => this.#typed(target.name));
-    form.addEventListener("change", ({ target }) => this.#typed(target.name, true));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -46,7 +47,7 @@ export class Ticket {
     const shares = byId("shares");
     shares.hidden = false;
     shares.addEventListener("click", ({ target }) => target.value && this.#take(target.value));
-    document.addEventListener("signedout", () => this.#say("You have been signed out. Reload the page to sign in again."));
+    document.addEventListener("signedout", () => this.#say(SIGNED_OUT));
     this.#shape();
     this.#judge();
   }
@@ -85,13 +86,13 @@ export class Ticket {
 
   setSide(side) {
     this.#fields.side.value = side;
-    this.#typed("side", true);
+    this.#typed("side");
   }
 
   setType(type) {
     if (![...this.#fields.order_type.options].some((option) => option.value === type)) return;
     this.#fields.order_type.value = type;
-    this.#typed("order_type", true);
+    this.#typed("order_type");
   }
 
   nextType(step) {
@@ -133,12 +134,12 @@ export class Ticket {
     if (name === "price") this.#fields.quantity.value || this.#fields.quantity.focus({ preventScroll: true });
   }
 
-  #typed(name, isDone = false) {
+  #typed(name) {
     if (!name) return;
     delete this.#refused[name];
     if (["quantity", "price", "quote_quantity"].includes(name)) for (const other of ["quantity", "quote_quantity"]) delete this.#refused[other];
     if (["side", "order_type", "time_in_force"].includes(name)) this.#refused = {};
-    if (isDone || this.#fields[name].value) this.#touched.add(name);
+    if (this.#fields[name].value) this.#touched.add(name);
     this.#say("");
     this.#changed();
   }

@@ -2,7 +2,7 @@
 //
 // The law: nothing is rounded and nothing is a float; what is wrong names the limit and the value. The server judges all the same.
 
-import { add, compare, divide, floorTo, isMultiple, isPositive, multiply, parse, toFixed } from "../decimal.js";
+import { add, compare, divide, floorTo, isMultiple, isPositive, multiply, parse, subtract, toFixed } from "../decimal.js";
 
 const LIMITS = ["Limit", "StopLimit", "TakeProfitLimit"];
 const STOPS = ["StopLimit", "StopMarket", "TakeProfit", "TakeProfitLimit", "TrailingStop"];
@@ -177,11 +177,18 @@ export function sizeFor(share, values, market, { available, reference }) {
   if (!available?.[asset]) return null;
   const part = multiply(available[asset], share);
   if (values.side === "Sell") return { field: "quantity", value: floorTo(part, market.lot_size) };
-  if (values.order_type === "Market") return { field: "quote_quantity", value: floorTo(part, `0.${"0".repeat(market.quote_scale - 1)}1`) };
+  if (values.order_type === "Market") return { field: "quote_quantity", value: floorTo(part, smallest(market.quote_scale)) };
   const price = priceHeldAt(values, market, reference);
   if (price === null) return null;
-  const lots = divide(part, price, market.quantity_decimals + 6);
-  return { field: "quantity", value: floorTo(lots, market.lot_size) };
+  const quantity = floorTo(divide(part, price, market.quantity_decimals + 6), market.lot_size);
+  // The division may have been rounded up to a whole lot.
+  const isTooMuch = compare(multiply(quantity, price), part) > 0;
+  return { field: "quantity", value: isTooMuch ? subtract(quantity, market.lot_size) : quantity };
+}
+
+/** The smallest amount of an asset: 0.01 for 2, 1 for 0. */
+function smallest(scale) {
+  return scale ? `0.${"1".padStart(scale, "0")}` : "1";
 }
 
 /** A buy without a limit holds what it may cost at most: its base price and the protection band above. */
