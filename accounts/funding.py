@@ -61,6 +61,7 @@ def request_withdrawal(*, account_id: int, asset: Asset, amount: Decimal, destin
             raise _email_not_confirmed()
         row = _insert(Withdrawal(account_id=account_id, asset=asset, amount=amount, destination=destination))
         ledger.hold(account_id=account_id, asset=asset, amount=amount)
+        _tell(row, Notice.WITHDRAWAL, destination=row.destination)
         return row
 
 
@@ -98,7 +99,8 @@ def approve_withdrawal(withdrawal_id: int, *, by: User) -> Withdrawal:
     with transaction.atomic():
         row = _lock_pending(Withdrawal, withdrawal_id)
         _lock_account(
-            row.account_id, "The account is frozen: nothing is sent out. Reject the withdrawal, or activate it."
+            row.account_id,
+            "The account is frozen, or its user deactivated: nothing is sent out. Reject the withdrawal, or activate them.",
         )
         transfer_id = ledger.withdraw(
             account_id=row.account_id, asset_id=row.asset_id, amount=row.amount, reference=f"withdrawal {row.id}"
@@ -131,7 +133,9 @@ def reject_withdrawal(withdrawal_id: int, *, by: User, reason: str) -> Withdrawa
 
 def _lock_account_that_may_ask(account_id: int, model: type[FundingRequest]) -> Account:
     """Lock the account, so that its requests come one after another; orders do not wait. Raises DomainError."""
-    account = _lock_account(account_id, "The account is frozen: it can ask for no deposits and withdrawals.")
+    account = _lock_account(
+        account_id, "The account is frozen, or its user deactivated: it can ask for no deposits and withdrawals."
+    )
     pending = model._default_manager.filter(account_id=account_id, status=RequestStatus.PENDING).count()
     if pending >= PENDING_MAX:
         kind = model._meta.verbose_name_plural
@@ -141,8 +145,10 @@ def _lock_account_that_may_ask(account_id: int, model: type[FundingRequest]) -> 
 
 
 def _lock_account(account_id: int, if_frozen: str) -> Account:
-    account = Account.objects.select_for_update(no_key=True).get(id=account_id)
-    if account.status == AccountStatus.FROZEN:
+    accounts = Account.objects.select_for_update(no_key=True, of=("self",)).select_related("user")
+    account = accounts.get(id=account_id)
+    # Who deactivates a user stops them no less, though it is their tokens that end by it.
+    if account.status == AccountStatus.FROZEN or (account.user is not None and not account.user.is_active):
         raise DomainError("account_frozen", if_frozen)
     return account
 

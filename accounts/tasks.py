@@ -1,4 +1,5 @@
-"""Tidy up, and send mails, under Celery. The law and the work are accounts/events.py's, mail.py's and notices.py's."""
+"""Tidy up, and send mails, under Celery. The law and the work are accounts/events.py's, pages/activity.py's,
+mail.py's and notices.py's."""
 
 from smtplib import SMTPException
 from typing import Any
@@ -8,12 +9,19 @@ from django.core.mail import EmailMessage
 
 from accounts import events, notices
 from accounts.mail import NAME, Discreet, after_commit
+from accounts.pages import activity
 
 
 @shared_task(name="accounts.tasks.prune_events", ignore_result=True)
 def prune_events(**_: object) -> None:
     """Delete what accounts were told longer ago than it is kept."""
     events.prune()
+
+
+@shared_task(name="accounts.tasks.clear_sessions", ignore_result=True)
+def clear_sessions(**_: object) -> None:
+    """Delete the sessions of pages that have run out."""
+    activity.clear_ended()
 
 
 @shared_task(

@@ -304,6 +304,7 @@ CELERY_BEAT_SCHEDULE = {
     "keep-matching": {"task": "trading.tasks.keep_matching", "schedule": 10.0, "options": {"expires": 10}},
     "keep-time": {"task": "orders.tasks.keep_time", "schedule": 1.0, "options": {"expires": 5}},
     "prune-events": {"task": "accounts.tasks.prune_events", "schedule": 60.0, "options": {"expires": 60}},
+    "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
 # --- pages, time, logs -----------------------------------------------------------------------------

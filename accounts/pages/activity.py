@@ -1,4 +1,4 @@
-"""Note when and from where a session was last used, for the list of sessions.
+"""Note when and from where a session was last used, for the list of sessions, and forget those that have ended.
 
 The law: a request to the API costs nothing here, and of a page's requests one a minute writes; a change of address or browser is written
 at once.
@@ -12,6 +12,8 @@ from allauth.account.adapter import get_adapter
 from allauth.usersessions.middleware import UserSessionsMiddleware
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -38,3 +40,9 @@ def _is_noted(request: HttpRequest) -> bool:
         user_agent=request.META.get("HTTP_USER_AGENT", "")[:size],
         last_seen_at__gt=timezone.now() - NOTED_EVERY,
     ).exists()
+
+
+def clear_ended() -> None:
+    """Delete sessions that have run out, and what was noted of sessions that are no more."""
+    Session.objects.filter(expire_date__lt=Now()).delete()
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()

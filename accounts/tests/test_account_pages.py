@@ -1,9 +1,13 @@
 """The account's own pages, and what a user is told by mail."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.issuing import issue_key, revoke_key
@@ -11,6 +15,7 @@ from accounts.models import ApiKey, NotificationSettings, Scope, SignInPlace
 from accounts.notices import Notice, tell
 from accounts.places import PLACES_MAX
 from accounts.registration import register_trader
+from accounts.tasks import clear_sessions
 from accounts.tests.builders import make_user
 from accounts.tests.signing import call
 from accounts.tests.test_api_authentication import PASSWORD, post
@@ -174,3 +179,15 @@ def test_an_address_that_an_operator_changes_is_to_be_confirmed(client, ada):
 def test_the_back_office_signs_in_as_everybody_does(client, ada):
     assert Client().get("/admin/", follow=True).redirect_chain[-1][0].startswith("/account/login/?next=")
     assert client.get("/admin/login/").status_code == 403
+
+
+def test_sessions_that_have_run_out_are_forgotten(client, django_user_model):
+    for name in ("old", "new"):
+        client.cookies.clear()
+        client.force_login(django_user_model.objects.create_user(f"{name}@example.com"))
+        client.get("/account")
+    old, new = UserSession.objects.order_by("id").values_list("session_key", flat=True)
+    Session.objects.filter(session_key=old).update(expire_date=timezone.now() - timedelta(seconds=1))
+    clear_sessions()
+    assert list(Session.objects.values_list("session_key", flat=True)) == [new]
+    assert list(UserSession.objects.values_list("session_key", flat=True)) == [new]

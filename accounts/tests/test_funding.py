@@ -141,6 +141,10 @@ def test_frozen_account_asks_for_nothing_and_sends_nothing_but_may_be_let_go(tra
     assert refused(lambda: ask(trader))[0] == "account_frozen"
     assert refused(lambda: ask_deposit(trader))[0] == "account_frozen"
     assert refused(lambda: funding.approve_withdrawal(row.id, by=operator))[0] == "account_frozen"
+    Account.objects.filter(id=trader.id).update(status="active")
+    User.objects.filter(id=trader.user_id).update(is_active=False)
+    assert refused(lambda: ask(trader))[0] == "account_frozen"
+    assert refused(lambda: funding.approve_withdrawal(row.id, by=operator))[0] == "account_frozen"
     assert funding.reject_withdrawal(row.id, by=operator, reason="Frozen.").status == "Rejected"
     assert funding.cancel_withdrawal(account_id=trader.id, withdrawal_id=other.id).status == "Canceled"
     assert funding.approve_deposit(deposit.id, by=operator).status == "Completed"
