@@ -62,6 +62,15 @@ def _tables_may_be_emptied_after_a_test() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _passwords_are_hashed_fast() -> Iterator[None]:
+    """A good hash takes a third of a second, and hundreds of tests sign somebody up; an exchange that a test starts has the real one."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_copies_of_books() -> None:
     """Whatever imports exchange.wsgi turns them on: their thread would read the database beside every later test."""
     from trading.streams import depth

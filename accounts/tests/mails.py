@@ -17,6 +17,7 @@ def mails(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
     # Celery reads its settings when they are first asked for, and forgets what was changed before.
     assert not app.conf.task_always_eager
     monkeypatch.setitem(app.conf.changes, "task_always_eager", True)
+    monkeypatch.setattr("accounts.mail._away_until", 0.0)
     monkeypatch.setattr(transaction, "on_commit", lambda call, **_: call())
     return mail.outbox
 
