@@ -16,6 +16,7 @@ from orders.rules import MarketRules, make_rules
 from orders.selectors import fees_of, orders_of
 from orders.terms import OPEN_STATUSES, Phase
 from trading.api.rendering import render_auction, render_fill, render_ticker, render_trade
+from trading.pages.percents import write_change, write_rate
 from trading.pages.words import PHASES, REASONS, terms_of
 from trading.selectors import AuctionState, Level, fills_of, read_tickers, trades_of_market
 from trading.streams.depth import read_depth
@@ -33,7 +34,7 @@ def read_board(market: Market, rules: MarketRules) -> dict[str, Any]:
     phase = market.state.phase
     name, words = PHASES[Phase(phase)]
     return {
-        "ticker": render_ticker(ticker, rules) | {"percent": None, **_percent_of(ticker.last, ticker.open)},
+        "ticker": render_ticker(ticker, rules) | write_change(ticker.last, ticker.open)._asdict(),
         "bids": _levels(book.bids, rules),
         "asks": _levels(book.asks, rules)[::-1],
         "spread": _spread(book.bids, book.asks, rules),
@@ -48,13 +49,6 @@ def read_board(market: Market, rules: MarketRules) -> dict[str, Any]:
 def _auction_of(market: Market) -> AuctionState:
     state = market.state
     return AuctionState._make(getattr(state, name) for name in AuctionState._fields)
-
-
-def _percent_of(last: Decimal | None, first: Decimal | None) -> dict[str, Any]:
-    if last is None or first is None:
-        return {}
-    change = round_to(EXACT.divide(EXACT.multiply(last - first, Decimal(100)), first), 2)
-    return {"percent": f"{change:+.2f} %", "is_up": change > 0, "is_down": change < 0}
 
 
 def _levels(levels: list[Level], rules: MarketRules) -> list[dict[str, Any]]:
@@ -80,7 +74,7 @@ def _spread(bids: list[Level], asks: list[Level], rules: MarketRules) -> str:
     if spread <= 0:
         return "crossed"  # as in a call, before it ends
     percent = round_to(EXACT.divide(spread * 100, asks[0].price), 3)
-    return f"{spread:.{rules.price_decimals}f} ({percent} %)"
+    return f"{spread:.{rules.price_decimals}f} ({percent:.3f} %)"
 
 
 def read_own(account: Account, rules: MarketRules) -> dict[str, Any]:
@@ -95,12 +89,8 @@ def read_own(account: Account, rules: MarketRules) -> dict[str, Any]:
         "orders": [order | {"terms": terms_of(order)} for order in orders],
         "fills": [render_fill(fill, rules) for fill in fills_of(account.id, market_id=rules.market_id, limit=FILLS)],
         "balances": _balances(account, rules),
-        "fees": {"maker": _percent(fees.maker_fee), "taker": _percent(fees.taker_fee)},
+        "fees": {"maker": write_rate(fees.maker_fee), "taker": write_rate(fees.taker_fee)},
     }
-
-
-def _percent(rate: Decimal) -> str:
-    return f"{EXACT.normalize(rate * 100):f} %"
 
 
 def _balances(account: Account, rules: MarketRules) -> list[dict[str, str]]:

@@ -3,16 +3,15 @@
 The law: a trader sees the rates that their next order gets, everybody else those that a market has for all.
 """
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.numbers import EXACT, decimals_of
 from accounts.selectors import trading_account_of
 from orders.selectors import Fees, fees_of, markets_with_state
+from trading.pages.percents import write_rate
 
 
 @require_safe
@@ -25,14 +24,9 @@ def fees_page(request: HttpRequest) -> HttpResponse:
         rates = fees_of(account.id)
     context: dict[str, Any] = {
         "rows": [
-            {"symbol": rate.symbol, "maker": _percent(rate.maker_fee), "taker": _percent(rate.taker_fee)}
+            {"symbol": rate.symbol, "maker": write_rate(rate.maker_fee), "taker": write_rate(rate.taker_fee)}
             for rate in rates
         ],
         "account": account,
     }
     return render(request, "trading/fees.html", context)
-
-
-def _percent(rate: Decimal) -> str:
-    percent = EXACT.multiply(rate, Decimal(100))
-    return f"{percent:.{max(2, decimals_of(percent))}f} %"

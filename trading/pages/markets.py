@@ -14,13 +14,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.numbers import EXACT, round_to
 from orders.models import Market
 from orders.rules import make_rules
 from orders.selectors import markets_with_state
 from trading.api.rendering import render_ticker
 from trading.candles import Candle, read_candles_since
 from trading.intervals import STEPS, CandleInterval
+from trading.pages.percents import write_change
 from trading.selectors import Ticker, read_tickers
 
 DAY = timedelta(hours=24)
@@ -50,22 +50,13 @@ def markets_page(request: HttpRequest) -> HttpResponse:
 def _row(market: Market, ticker: Ticker, candles: Sequence[Candle]) -> dict[str, Any]:
     return {
         **render_ticker(ticker, make_rules(market)),
-        **_change_of(ticker),
+        **write_change(ticker.last, ticker.open)._asdict(),
         "slug": market.symbol.replace("/", "-"),
         "name": f"{market.base.name or market.base} in {market.quote.name or market.quote}",
         "base": market.base.code,
         "phase": market.state.phase,
         "spark": draw_spark(candles),
     }
-
-
-def _change_of(ticker: Ticker) -> dict[str, Any]:
-    """Write the change of the day in percent, with a minus that is as wide as a plus, and which way it goes."""
-    if ticker.last is None or not ticker.open:
-        return {"percent": None, "way": ""}
-    change = round_to(EXACT.divide(EXACT.multiply(ticker.last - ticker.open, Decimal(100)), ticker.open), 2)
-    text = f"{change:+.2f} %" if change else "0.00 %"
-    return {"percent": text.replace("-", "−"), "way": "up" if change > 0 else "down" if change < 0 else ""}
 
 
 def draw_spark(candles: Sequence[Candle]) -> str:

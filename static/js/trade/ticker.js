@@ -3,6 +3,7 @@
 import { compare } from "../decimal.js";
 import { setClass, setText } from "../dom.js";
 import { NOTHING, percent } from "../format.js";
+import { wayOf } from "../tickers.js";
 import { byId, part } from "./markup.js";
 
 /** `onTicker(ticker)` is told of each. */
@@ -13,18 +14,17 @@ export function startTicker(stream, market, onTicker) {
 
   stream.follow(`ticker:${market.slug}`, ({ ticker }) => {
     const price = ticker.last ?? NOTHING;
-    if (ticker.last !== null && last !== NOTHING && price !== last) setDirection(head, compare(price, last));
+    if (ticker.last !== null && last !== NOTHING && price !== last) setWay(head, compare(price, last) > 0 ? "up" : "down");
     last = price;
     setText(part(head, "last"), price);
     for (const name of ["high", "low", "volume"]) setText(part(stats, name), ticker[name] ?? NOTHING);
     setText(part(stats, "change"), percent(ticker.change));
-    setDirection(part(stats, "change"), ticker.change === null ? 0 : compare(ticker.change, "0"));
+    setWay(part(stats, "change"), wayOf(ticker));
     document.title = `${price} ${market.symbol} · ${site}`;
     onTicker(ticker);
   });
 }
 
-function setDirection(node, sign) {
-  setClass(node, "up", sign > 0);
-  setClass(node, "down", sign < 0);
+function setWay(node, way) {
+  for (const one of ["up", "down"]) setClass(node, one, one === way);
 }

@@ -255,7 +255,7 @@ export class Ticket {
   #drawPreview(test) {
     this.#row("held", test && `${test.held_amount} ${test.held_asset}`);
     if (test) {
-      const rate = (fraction) => percent(fraction, 4).replace(/^\+/, "").replace(/\.?0+ %/, " %");
+      const rate = (fraction) => percent(fraction, 4).replace(/^\+/, "").replace(/0{1,2} %$/, " %");
       setText(part(byId("preview"), "fee"), `${rate(test.maker_fee)} maker, ${rate(test.taker_fee)} taker, in ${test.fee_asset}`);
     }
   }
