@@ -4,15 +4,19 @@ The law: what is built is what services build; what is tampered with goes past e
 What must be found is test_tampering.py's, how the check goes about it test_integrity.py's.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+from django.apps import apps
 from django.db import connection, transaction
 
 from accounts import funding
 from accounts.integrity import Report
 from accounts.tests.builders import confirm_email, make_asset, make_trader, make_user
 from orders import changes
+from orders.rules import forget_rules
 from orders.tests.builders import make_market, place_order
 from trading.integrity import verify
 from trading.tests.builders import match
@@ -74,6 +78,31 @@ def differences() -> list[tuple[str, str]]:
     report = Report()
     verify(report)
     return [(difference.check, difference.row) for difference in report.differences]
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Have every row of the venue's tables as it was, once the block is done: a scene takes longer to make than to judge."""
+    with connection.cursor() as cursor:
+        for table in _tables():
+            cursor.execute(f"CREATE TEMP TABLE kept_{table} AS TABLE {table}")
+    try:
+        yield
+    finally:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            for table in _tables():
+                cursor.execute(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table}")  # noqa: S608
+                cursor.execute(f"DROP TABLE kept_{table}")
+        forget_rules()
+
+
+def _tables() -> list[str]:
+    return [
+        model._meta.db_table
+        for label in ("accounts", "orders", "trading")
+        for model in apps.get_app_config(label).get_models()
+    ]
 
 
 def tamper(statement: str, *parameters: object) -> None:

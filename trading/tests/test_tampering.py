@@ -3,7 +3,7 @@
 import pytest
 
 from accounts import integrity as ledger_integrity
-from trading.tests.tampering import differences, facts, make_scene, tamper
+from trading.tests.tampering import differences, facts, make_scene, put_back, tamper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -338,11 +338,21 @@ TAMPERINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("statement", "check", "row"), TAMPERINGS.values(), ids=TAMPERINGS)
-def test_tampering_is_found(scene, statement, check, row):
-    names = scene | facts()
-    tamper(statement.format(**names))
-    assert (check, row.format(**names)) in differences()
+PARTS = 3
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_tampering_is_found(scene, part):
+    missed = []
+    for name in list(TAMPERINGS)[part::PARTS]:
+        statement, check, row = TAMPERINGS[name]
+        names = scene | facts()
+        with put_back():
+            tamper(statement.format(**names))
+            if (check, row.format(**names)) not in differences():
+                missed.append(name)
+    assert not missed
+    assert differences() == []
 
 
 def test_trade_settled_twice_is_found_though_a_sweep_ends_between(scene, monkeypatch):
