@@ -237,7 +237,7 @@ TAMPERINGS = {
         "the journal replays to the same events and hashes", "BTC/USD journal",
     ),
     "a payload changed": (
-        "UPDATE commands SET payload = payload || '{{\"owner\": 5}}' WHERE order_id = {rests}",
+        "UPDATE commands SET payload = payload || '{{\"owner\": {taker}}}' WHERE order_id = {rests}",
         "the journal replays to the same events and hashes", "BTC/USD journal",
     ),
     "a payload that no intake wrote": (
