@@ -22,9 +22,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 _ONE_EXCHANGE = ("client_example", "schemathesis", "signed_requests", "simulate", "streams")
 _ONE_EXCHANGE += ("socket_channels", "socket_faults", "socket_orders", "socket_requests")
-_ONE_EXCHANGE += ("pages_journey", "pages_live", "pages_looks")
-TOGETHER = {f"exchange/tests/test_{name}.py": "one exchange" for name in _ONE_EXCHANGE} | {
-    f"exchange/tests/test_{name}.py": name for name in ("kills", "run")
+_PAGES = ("pages_journey", "pages_live", "pages_looks")
+TOGETHER = {
+    f"exchange/tests/test_{name}.py": group
+    for group, names in {"pages": _PAGES, "one exchange": _ONE_EXCHANGE, "kills": ("kills",), "run": ("run",)}.items()
+    for name in names
 }
 """Modules whose tests one process runs, each with the others of the same word; they begin first, as they take longest."""
 

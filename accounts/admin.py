@@ -18,16 +18,15 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.backoffice import BoundedPaginator, RecordAdmin, RecordInline, show_amount, show_owner
+from accounts.backoffice import BoundedPaginator, RecordAdmin, RecordInline, back_to, show_amount, show_owner
 from accounts.deciding import DepositAdmin, WithdrawalAdmin
 from accounts.errors import DomainError
 from accounts.ledger import deposit
@@ -257,13 +256,7 @@ class AccountAdmin(ModelAdmin):
         else:
             self.log_change(request, account, f"Deposited {amount:f} {asset}.")
             self.message_user(request, f"Deposited {amount:f} {asset}.")
-        page = reverse("admin:accounts_account_change", args=[object_id])
-        # The dialog posts by htmx, which would follow a redirect inside the dialog.
-        return (
-            HttpResponse(headers={"HX-Redirect": page})
-            if "HX-Request" in request.headers
-            else HttpResponseRedirect(page)
-        )
+        return back_to(request, Account, object_id)
 
 
 @admin.register(Asset)

@@ -14,7 +14,8 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -63,6 +64,14 @@ def show_fields(model: type[models.Model], names: Sequence[RecordField]) -> list
 def show_owner(row: Any) -> str:
     """Show whose account a row names: the user's e-mail address, or what the venue's own account is called."""
     return str(row.account.user or row.account.name)
+
+
+def back_to(request: HttpRequest, model: type[models.Model], object_id: Any) -> HttpResponse:
+    """Lead from a dialog to a record's page. It posts by htmx, which would follow a redirect inside the dialog."""
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[object_id])
+    if "HX-Request" in request.headers:
+        return HttpResponse(headers={"HX-Redirect": page})
+    return HttpResponseRedirect(page)
 
 
 class ReadOnlyMixin:

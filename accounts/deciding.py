@@ -10,15 +10,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import funding
 from accounts.asking import ask_first
-from accounts.backoffice import RecordAdmin, RecordField, plain, show_owner
+from accounts.backoffice import RecordAdmin, RecordField, back_to, plain, show_owner
 from accounts.errors import DomainError
 from accounts.models import REASON_LENGTH_MAX, FundingRequest, RequestStatus
 
@@ -101,7 +100,7 @@ class RequestAdmin(RecordAdmin):
     )
     def approve_this(self, request: HttpRequest, _form: BaseDialogForm, object_id: int) -> HttpResponse:
         self._approve(request, self.model.objects.filter(pk=object_id))
-        return self._back_to(request, object_id)
+        return back_to(request, self.model, object_id)
 
     @action(
         description="Reject",
@@ -115,7 +114,7 @@ class RequestAdmin(RecordAdmin):
     )
     def reject_this(self, request: HttpRequest, form: RejectionForm, object_id: int) -> HttpResponse:
         self._reject(request, self.model.objects.filter(pk=object_id), form.cleaned_data["reason"])
-        return self._back_to(request, object_id)
+        return back_to(request, self.model, object_id)
 
     def _approve(self, request: HttpRequest, rows: Iterable[FundingRequest]) -> None:
         self._decide(request, rows, "Approved", lambda pk: self.do_approve(pk, by=request.user))
@@ -141,13 +140,6 @@ class RequestAdmin(RecordAdmin):
             self.message_user(request, f"At most {AT_ONCE_MAX} at once.", messages.ERROR)
             return []
         return rows
-
-    def _back_to(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        page = reverse(f"admin:accounts_{self.opts.model_name}_change", args=[object_id])
-        # The dialog posts by htmx, which would follow a redirect inside the dialog.
-        if "HX-Request" in request.headers:
-            return HttpResponse(headers={"HX-Redirect": page})
-        return HttpResponseRedirect(page)
 
 
 class DepositAdmin(RequestAdmin):
