@@ -190,7 +190,7 @@ def enter(image: Image, command: list[str], environment: Mapping[str, str], *, r
         mounts.append(f"mount --bind {file} {root}{file}")
     if read_only:
         mounts.append(f"mount -o remount,bind,ro {root}")
-    mounts += [f"mount -t proc proc {root}/proc", f"mount --rbind /dev {root}/dev", f"mount -t tmpfs tmpfs {root}/tmp"]
+    mounts += [f"mount -t proc proc {root}/proc", f"mount --rbind /dev {root}/dev", f"mount -t tmpfs tmpfs {root}/tmp"]  # noqa: S108
     words = ["env", "-i", *(f"{name}={value}" for name, value in environment.items()), "sh", "-c"]
     words += ['cd "$0" && exec "$@"', image.folder, *command]
     script = " && ".join([*mounts, f"exec chroot --userspec={image.user} {root} {shlex.join(words)}"])
@@ -267,7 +267,9 @@ def running(image: Image, command: list[str], environment: Mapping[str, str]) ->
         process.wait()
 
 
-def check_health(image: Image, test: list[str], environment: Mapping[str, str], process: subprocess.Popen[bytes]) -> None:
+def check_health(
+    image: Image, test: list[str], environment: Mapping[str, str], process: subprocess.Popen[bytes]
+) -> None:
     """Wait until the health check is content, as an engine would ask it."""
     command = {"CMD": test[1:], "CMD-SHELL": ["sh", "-c", *test[1:]]}.get(test[0], test)
     line = enter(image, unescaped(command), image.environment | environment, read_only=True)
