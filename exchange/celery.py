@@ -4,11 +4,18 @@ The law: `matching.<shard>` has one worker with one thread; everything else runs
 """
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
 
 app = Celery("exchange")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.import_modules.connect
+def _measure(**_: Any) -> None:
+    """Count tasks in whatever runs or sends them; the models that this reads are there by then."""
+    import exchange.metrics.tasks  # noqa: F401

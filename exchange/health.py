@@ -6,11 +6,10 @@ Whether a matching worker lives is trading/heartbeat.py's.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import redis
 import structlog
-from django.db import Error, connection, transaction
+from django.db import Error
 from django_redis import get_redis_connection
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -18,9 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from exchange.patience import select
 from trading.heartbeat import is_alive
 
-STATEMENT_TIMEOUT_MS = 1000
 BACKLOG_COUNT_MAX = 10_000
 """Beyond this a market's backlog is not counted on: a probe must not read a million rows."""
 
@@ -72,8 +71,8 @@ class HealthView(APIView):
     @extend_schema(operation_id="health", tags=["system"], responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:
         database = database_answers()
-        backlogs = _read_backlogs() if database else None
-        heartbeats = _read_heartbeats(backlogs or {})
+        backlogs = read_backlogs() if database else None
+        heartbeats = read_heartbeats(backlogs or {})
         matching = {
             str(shard): {
                 "alive": None if heartbeats is None else heartbeats[shard],
@@ -119,32 +118,24 @@ class ReadyView(APIView):
 def database_answers() -> bool:
     """Ask the database for a row, with little patience."""
     try:
-        _select("SELECT 1")
+        select("SELECT 1")
     except Error as error:
         _log.warning("database unavailable", error=str(error))
         return False
     return True
 
 
-def _read_backlogs() -> dict[int, tuple[int, float]] | None:
+def read_backlogs() -> dict[int, tuple[int, float]] | None:
     """Read each shard's pending commands and the age of the oldest in seconds; None where that takes too long."""
     try:
-        rows = _select(_BACKLOGS, [BACKLOG_COUNT_MAX])
+        rows = select(_BACKLOGS, [BACKLOG_COUNT_MAX])
     except Error as error:
         _log.warning("backlog unreadable", error=str(error))
         return None
     return {shard: (pending, max(lag, 0.0)) for shard, pending, lag in rows}
 
 
-def _select(statement: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _read_heartbeats(shards: Iterable[int]) -> dict[int, bool] | None:
+def read_heartbeats(shards: Iterable[int]) -> dict[int, bool] | None:
     """Read which shards' workers have reported lately; None while Redis is down."""
     try:
         get_redis_connection().ping()

@@ -7,7 +7,8 @@ killed run left behind, the next one stops first. A server that dies is started 
 `bin/run` starts it inside .venv. The servers are `exchange.embedded`'s affair, restarting processes is
 supervisor's, and what they do is the applications'.
 
-The environment: API_PORT, FRONTEND_PORT and FLOWER_PORT (8080, 5173, 5555), HOST (127.0.0.1), EXCHANGE_VAR
+The environment: API_PORT, FRONTEND_PORT and FLOWER_PORT (8080, 5173, 5555), METRICS_PORT (9101, and the two ports after it: matching,
+worker, beat), HOST (127.0.0.1), EXCHANGE_VAR
 (var/ beside manage.py: data, secrets, logs), DATABASE_URL and REDIS_URL (servers to use in place of the
 embedded ones), LOG_LEVEL, DEMO=0 (no demo data), SIMULATE=0 (nobody but you trades on it). JWT_SECRET, RATE_LIMITS and all else reach the processes.
 """
@@ -31,7 +32,7 @@ from exchange.embedded import EmbeddedError, running_servers, sole_owner, var_fo
 from exchange.embedded.servers import end_with_owner
 
 PROJECT = Path(__file__).resolve().parent.parent
-PORTS = {"API_PORT": "8080", "FRONTEND_PORT": "5173", "FLOWER_PORT": "5555"}
+PORTS = {"API_PORT": "8080", "FRONTEND_PORT": "5173", "FLOWER_PORT": "5555", "METRICS_PORT": "9101"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Those that both Python's logging and Celery's command line know.
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -48,14 +49,13 @@ PROGRAMS = {
     "matching": "-m celery -A exchange worker -Q matching.0 -P threads -c 1 -n matching0@%h --loglevel={level}",
     "worker": "-m celery -A exchange worker -Q default -P threads -c 4 -n worker@%h --loglevel={level}",
     "beat": "-m celery -A exchange beat --schedule={var}/celerybeat-schedule --pidfile= --loglevel={level}",
-    "api": "-m granian --interface wsgi exchange.wsgi:application --host {host} --port {api_port}"
-    " --workers 2 --blocking-threads 16 --respawn-failed-workers --workers-kill-timeout 5",
-    "frontend": "-m granian --interface asgi exchange.asgi:application --host {host} --port {frontend_port}"
-    " --workers 1 --respawn-failed-workers --workers-kill-timeout 10 --backlog 4096",
+    "api": "-m exchange.serve api",
+    "frontend": "-m exchange.serve frontend",
     # Flower asks for no password, so it is for this machine only, whatever HOST says.
     "flower": "-m celery -A exchange flower --address=127.0.0.1 --port={flower_port}",
 }
-PROGRAM_ENVIRONMENT = {"frontend": 'ASGI="1"'}
+MEASURED = ("matching", "worker", "beat")
+"""Those that serve nothing but their metrics, at METRICS_PORT and the ports after it."""
 SIMULATION = {"simulate": "manage.py simulate --url http://{host}:{api_port}/api/v1"}
 
 ANNOUNCEMENT = """
@@ -158,24 +158,30 @@ def _log_level() -> str:
 
 
 def _free_ports(host: str) -> dict[str, int]:
-    """The ports to listen on, all of them seen to be free at once."""
+    """The ports to listen on, all of them seen to be free at once; METRICS_PORT is the first of several."""
     ports: dict[str, int] = {}
     with ExitStack() as probes:
         for variable, default in PORTS.items():
             text = os.environ.get(variable) or default
-            if not text.isdecimal() or not 0 < int(text) < 65536:
+            last = len(MEASURED) - 1 if variable == "METRICS_PORT" else 0
+            if not text.isdecimal() or not 0 < int(text) < 65536 - last:
                 raise RunError(f"{variable} must be a port number, not {text!r}.")
             ports[variable.lower()] = int(text)
-            probe = probes.enter_context(socket.socket())
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, int(text)))
-                probe.listen()
-            except OSError as error:
-                raise RunError(
-                    f"Port {text} on {host} cannot be used ({error.strerror}). Set {variable} to another one."
-                ) from error
+            for port in range(int(text), int(text) + last + 1):
+                _probe(probes, host, port, variable)
     return ports
+
+
+def _probe(probes: ExitStack, host: str, port: int, variable: str) -> None:
+    probe = probes.enter_context(socket.socket())
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((host, port))
+        probe.listen()
+    except OSError as error:
+        raise RunError(
+            f"Port {port} on {host} cannot be used ({error.strerror}). Set {variable} to another one."
+        ) from error
 
 
 def _manage(*arguments: str, environment: Mapping[str, str], var: Path) -> None:
@@ -214,7 +220,7 @@ def _supervisor_config(var: Path, ports: Mapping[str, int], level: str, socket_f
             f"[program:{name}]",
             f"command={shlex.join([sys.executable, *(word.format(**words) for word in arguments.split())])}",
             f"directory={PROJECT}",
-            f"environment={PROGRAM_ENVIRONMENT.get(name, '')}",
+            f"environment={_environment_of(name, ports)}",
             f"stdout_logfile={var}/log/{name}.log",
             "stdout_logfile_maxbytes=10MB",
             "stdout_logfile_backups=3",
@@ -225,6 +231,10 @@ def _supervisor_config(var: Path, ports: Mapping[str, int], level: str, socket_f
             "killasgroup=true",
         ]
     return "\n".join(section.replace("%", "%%") for section in sections) + "\n"
+
+
+def _environment_of(name: str, ports: Mapping[str, int]) -> str:
+    return f'METRICS_PORT="{ports["metrics_port"] + MEASURED.index(name)}"' if name in MEASURED else ""
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import environ
 import structlog
+from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from exchange import embedded
@@ -24,6 +26,9 @@ EXCHANGE_VAR = embedded.var_folder()
 API_PORT = env.int("API_PORT", 8080)
 FRONTEND_PORT = env.int("FRONTEND_PORT", 5173)
 FLOWER_PORT = env.int("FLOWER_PORT", 5555)
+# Where those that serve nothing else, matching, worker and beat, show their metrics; without it they do not.
+METRICS_PORT = env.int("METRICS_PORT", 0)
+METRICS_HOST = env.str("METRICS_HOST", "") or env.str("HOST", "") or "127.0.0.1"
 IS_FRONTEND = env.bool("ASGI", False)
 # Where pages find the streams. By default beside them in the frontend, and for the API's pages at FRONTEND_PORT of their host.
 STREAMS_URL = env.str("STREAMS_URL", "")
@@ -34,6 +39,13 @@ SECURE = env.bool("SECURE", False)
 RATE_LIMITS = env.bool("RATE_LIMITS", True)
 LOG_LEVEL = (env.str("LOG_LEVEL", "") or "INFO").upper()
 DEBUG = env.bool("DEBUG", False)
+# What the example files have in the place of a secret. Whoever knows them would be anybody.
+PLACEHOLDER = "replace-me"
+for name in ("JWT_SECRET", "SECRET_KEY", "API_KEY_SECRET", "DATABASE_URL", "REDIS_URL"):
+    if PLACEHOLDER in env.str(name, ""):
+        raise ImproperlyConfigured(
+            f"{name} is still the placeholder of an example, {PLACEHOLDER}: set one of your own."
+        )
 JWT_SECRET = env.str("JWT_SECRET", "") or embedded.kept_secret("jwt_secret")
 SECRET_KEY = env.str("SECRET_KEY", "") or embedded.kept_secret("secret_key")
 # Seals the secrets of API keys. Several, with commas between, while one takes the place of another: the first seals.
@@ -73,6 +85,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "exchange.middleware.RequestIdMiddleware",
+    "exchange.metrics.requests.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "exchange.middleware.ContentPolicyMiddleware",
@@ -111,6 +124,8 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         **env.db_url_config(DATABASE_URL),
+        # Django's own, which counts and times statements too.
+        "ENGINE": "django_prometheus.db.backends.postgresql",
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", 0 if IS_FRONTEND else 600),
         # Instead of a query before each request, exchange/connections.py looks whether the server has hung up.
         "CONN_HEALTH_CHECKS": False,
@@ -304,6 +319,12 @@ CELERY_BEAT_SCHEDULE = {
     "keep-matching": {"task": "trading.tasks.keep_matching", "schedule": 10.0, "options": {"expires": 10}},
     "keep-time": {"task": "orders.tasks.keep_time", "schedule": 1.0, "options": {"expires": 5}},
     "prune-events": {"task": "accounts.tasks.prune_events", "schedule": 60.0, "options": {"expires": 60}},
+    "check-ledger": {"task": "trading.tasks.check_ledger", "schedule": 300.0, "options": {"expires": 300}},
+    "check-integrity": {
+        "task": "trading.tasks.check_integrity",
+        "schedule": crontab(hour="3", minute="10"),
+        "options": {"expires": 3600},
+    },
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

@@ -6,10 +6,10 @@ Each app's operations are listed in its own api/urls.py, its pages in pages/urls
 
 from django.contrib import admin
 from django.urls import include, path
-from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from exchange import health
+from exchange.metrics.serving import show_metrics
 
 urlpatterns = [
     path("api/v1/", include("orders.api.urls")),
@@ -19,7 +19,7 @@ urlpatterns = [
     path("", include("accounts.pages.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
-    path("metrics", ExportToDjangoView, name="metrics"),
+    path("metrics", show_metrics, name="metrics"),
     path("api/schema", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]), name="schema"),
     path(
         "api/docs",

@@ -1,9 +1,9 @@
-"""Let operators look at trades, prevented self-trades and batches. The law: all of them are final, so they are shown."""
+"""Let operators look at trades, prevented self-trades, batches, and when the books were checked. The law: nothing here is changed."""
 
 from django.contrib import admin
 
 from accounts.backoffice import RecordAdmin
-from trading.models import Batch, Prevention, Trade
+from trading.models import Batch, MaintenanceRun, Prevention, Trade
 
 
 @admin.register(Trade)
@@ -74,3 +74,11 @@ class BatchAdmin(RecordAdmin):
     @admin.display(description="hash")
     def hash_hex(self, batch: Batch) -> str:
         return bytes(batch.hash).hex()
+
+
+@admin.register(MaintenanceRun)
+class MaintenanceRunAdmin(RecordAdmin):
+    """Look at when the books were checked and backed up, and what was found."""
+
+    list_display = ("id", "kind", "started_at", "ended_at", "differences", "bytes")
+    list_filter = ("kind",)

@@ -26,6 +26,11 @@ def beat(shard: int) -> None:
         pass
 
 
+def silent_seconds() -> float | None:
+    """Return how long no loop of this process has given a sign of life; None where none ever did."""
+    return time.monotonic() - max(_last_beat.values()) if _last_beat else None
+
+
 def is_alive(shard: int) -> bool:
     """Tell whether the shard's worker wrote in the last seconds. Raises RedisError where Redis is away."""
     written = patient_redis().get(_key(shard))

@@ -19,6 +19,7 @@ from orders import bell
 from orders.journal import AmendPayload, PhasePayload, write_payload
 from orders.models import Command, Order
 from orders.terms import OPEN_STATUSES, CommandKind, Phase
+from trading import meters
 from trading.books import LiveOrder, MarketBook, live_order_of_row, read_limits, rebuild, refresh_protections
 from trading.feed import Publisher
 from trading.journal import PendingCommand, failed_command, is_new_order, read_command
@@ -117,6 +118,7 @@ class Shard:
         except Exception as error:
             self._books.clear()
             if not (is_commands_fault(error) and self._saw_to(error)):
+                meters.retries.inc()
                 log.exception("matching_waits", shard=self.number, seconds=self._pause)
                 connection.close()
                 time.sleep(self._pause)
@@ -142,6 +144,7 @@ class Shard:
     def _batch(self) -> int:
         """Match and settle one batch in one commit; returns its number of commands."""
         limit = 1 if self._one_by_one else BATCH_SIZE
+        began, engine_seconds = time.perf_counter(), 0.0
         with transaction.atomic(durable=True):
             books = self._lock_books()
             if not books:
@@ -151,13 +154,17 @@ class Shard:
             deadline = time.monotonic() + BATCH_SECONDS
             try:
                 for market_id, commands in groupby(sorted(rows, key=_market_then_id), key=lambda row: row.market_id):
+                    matching_since = time.perf_counter()
                     _match(books[market_id], list(commands), settlement, deadline)
+                    engine_seconds += time.perf_counter() - matching_since
                 settlement.write()
             except Exception as error:
                 if len(rows) == 1 and is_commands_fault(error):
                     raise CommandFailed(rows[0]) from error
                 raise
+        seconds = time.perf_counter() - began
         self._publisher.publish(settlement)
+        meters.count_commit(settlement, engine_seconds=engine_seconds, batch_seconds=seconds)
         taken = settlement.taken_from_journal()
         self._one_by_one = max(0, self._one_by_one - taken)
         if 0 < taken == len(rows) < limit:
@@ -178,7 +185,9 @@ class Shard:
             book = self._books.get(market_id)
             if book is None or book.last_sequence != fences[market_id] or book.rules.version != rules_version:
                 self._books[market_id] = rebuild(market_id)
-                log.info("book_rebuilt", market=self._books[market_id].rules.symbol, sequence=fences[market_id])
+                symbol = self._books[market_id].rules.symbol
+                meters.rebuilds.labels(symbol).inc()
+                log.info("book_rebuilt", market=symbol, sequence=fences[market_id])
             elif book.limits != limits[market_id]:
                 refresh_protections(book, limits[market_id])
         return {market_id: self._books[market_id] for market_id in fences}
@@ -202,6 +211,7 @@ class Shard:
             settlement = _write_failure(row, type(error).__name__, release=False)
         if settlement is not None:
             self._publisher.publish(settlement)
+            meters.failed.labels(settlement.books[0].rules.symbol).inc()
         return 1
 
 

@@ -188,3 +188,38 @@ class Candle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.interval} candle of {self.open_time}"
+
+
+class RunKind(models.TextChoices):
+    """What is done now and then, and must not be left undone."""
+
+    LEDGER = "ledger"
+    INTEGRITY = "integrity"
+    BACKUP = "backup"
+
+
+class MaintenanceRun(models.Model):
+    """A check that came to its end, or a backup that succeeded: so that it is seen when they do not any more.
+
+    A backup is made outside, and says so by inserting a row. Nothing depends on these rows; old ones are deleted.
+    """
+
+    kind = models.CharField(max_length=9, choices=RunKind)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(db_default=Now())
+    differences = models.PositiveIntegerField(
+        db_default=0, help_text="What a check found that should be equal and is not."
+    )
+    bytes = models.BigIntegerField(null=True, blank=True, help_text="A backup's size.")
+
+    class Meta:
+        db_table = "maintenance_runs"
+        indexes = [models.Index(name="maintenance_runs_last", fields=["kind", "-ended_at"])]
+        constraints = [
+            models.CheckConstraint(name="maintenance_runs_kind", condition=one_of("kind", RunKind.values)),
+            models.CheckConstraint(name="maintenance_runs_times", condition=Q(started_at__lte=F("ended_at"))),
+            models.CheckConstraint(name="maintenance_runs_bytes", condition=Q(bytes__isnull=True) | Q(bytes__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.started_at}"

@@ -1,4 +1,4 @@
-"""Run the matching loop under Celery, lap after lap.
+"""Run the matching loop under Celery, lap after lap, and the checks of the books (trading/maintenance.py) now and then.
 
 The law: on each shard's queue a lap is running or waiting. An ending lap sends its successor; beat and the worker's start are
 the nets under that. A lap too many does no harm (the fences keep it serial), and while the broker is unreachable the lap that
@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orders.models import Market
+from trading import maintenance
 from trading.heartbeat import beat
 from trading.matching import Shard
 
@@ -74,3 +75,15 @@ def keep_matching(**_: object) -> None:
     """See that every shard with a market has a lap waiting, should one have been lost."""
     for shard in Market.objects.values_list("shard", flat=True).distinct().order_by("shard"):
         send_lap(shard)
+
+
+@shared_task(name="trading.tasks.check_ledger", ignore_result=True)
+def check_ledger(**_: object) -> None:
+    """See whether every asset sums to zero, and note it."""
+    maintenance.check_ledger()
+
+
+@shared_task(name="trading.tasks.check_integrity", ignore_result=True)
+def check_integrity(**_: object) -> None:
+    """Check everything, and note what was found."""
+    maintenance.check_integrity()

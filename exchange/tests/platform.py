@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,23 @@ def running_platform(var: Path, **environment: str) -> Iterator[Platform]:
 
 
 def free_ports() -> dict[str, str]:
-    with socket.socket() as api, socket.socket() as frontend, socket.socket() as flower:
-        for probe in (api, frontend, flower):
-            probe.bind(("127.0.0.1", 0))
-        names = {"API_PORT": api, "FRONTEND_PORT": frontend, "FLOWER_PORT": flower}
-        return {name: str(probe.getsockname()[1]) for name, probe in names.items()}
+    """Find ports that are free now; of METRICS_PORT the two after it as well."""
+    with ExitStack() as probes:
+
+        def bind(port: int) -> int:
+            probe = probes.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+
+        ports = {name: str(bind(0)) for name in ("API_PORT", "FRONTEND_PORT", "FLOWER_PORT")}
+        while "METRICS_PORT" not in ports:
+            first = bind(0)
+            try:
+                bind(first + 1), bind(first + 2)
+            except (OSError, OverflowError):
+                continue
+            ports["METRICS_PORT"] = str(first)
+        return ports
 
 
 def processes_of(var: Path, word: str = "") -> list[int]:

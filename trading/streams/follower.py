@@ -25,6 +25,7 @@ from orders.rules import rules_of_market
 from trading import selectors
 from trading.feed import FIELD, KEY, CallNews, Level, MarketNews, News, TradeNews, call_news
 from trading.models import Trade
+from trading.streams import meters
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +119,7 @@ class Follower(threading.Thread):
         self.is_reading = True
         for _, entries in streams or ():
             updates: list[Update] = []
+            told_at: list[int] = []
             for entry_id, fields in entries:
                 self._position = entry_id
                 news = _read_entry(fields)
@@ -126,7 +128,11 @@ class Follower(threading.Thread):
                 updates += (market for market in news.markets if self._continues(market))
                 if news.accounts:
                     updates.append(AccountsNews(news.accounts))
+                told_at.append(news.at)
             self._deliver(updates)
+            now = time.time_ns() // 1000
+            for at in told_at:
+                meters.delay.observe(max(0, now - at) / 1e6)
 
     def _continues(self, market: MarketNews) -> bool:
         """Tell whether a market's news are the next; where some are missing, it is left to be read anew."""

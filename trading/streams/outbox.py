@@ -15,6 +15,8 @@ import msgspec
 import structlog
 from django.conf import settings
 
+from trading.streams import meters
+
 log = structlog.get_logger(__name__)
 
 FRAMES_MAX = 10_000
@@ -88,6 +90,7 @@ class Outbox:
         if self.closed:
             return
         self.closed = True
+        meters.closes.labels(str(code)).inc()
         self._forget()
         self._closing = {"type": "websocket.close", "code": code, "reason": reason[:120]}
         self._stop()
@@ -153,6 +156,7 @@ class Outbox:
         loop = asyncio.get_running_loop()
         frames = self._frames
         while True:
+            sent = 0
             while frames:
                 (message, size), _ = frames.popleft()
                 self._bytes -= size
@@ -160,6 +164,9 @@ class Outbox:
                     self._tell_of_room()
                 self._sending_since = time.monotonic()
                 await self._send(message)
+                sent += 1
+            if sent:
+                meters.frames.inc(sent)
             self._sending_since = None
             if self._closing is not None:
                 await self._send(self._closing)

@@ -16,6 +16,7 @@ from django.conf import settings
 from accounts.addresses import Address
 from accounts.api_keys import still_valid
 from accounts.callers import Trader
+from trading.streams import meters
 from trading.streams.asking import ask
 from trading.streams.entry import OrderEntry
 from trading.streams.hub import Hub
@@ -66,6 +67,7 @@ class Process:
         ):
             return False
         self._sockets.add(socket)
+        meters.sockets.inc()
         self._from[socket.address] += 1
         if self._ending_in is not None:
             socket.outbox.push(_notice(self._ending_in))
@@ -74,6 +76,7 @@ class Process:
     def leave(self, socket: Connected) -> None:
         if socket in self._sockets:
             self._sockets.remove(socket)
+            meters.sockets.dec()
             self._from[socket.address] -= 1
             if not self._from[socket.address]:
                 del self._from[socket.address]

@@ -21,7 +21,7 @@ from accounts.bodies import BodyReader, decode_json, secret_reader, text_reader
 from accounts.callers import Trader
 from accounts.errors import DomainError
 from accounts.models import Scope
-from trading.streams import limits
+from trading.streams import limits, meters
 from trading.streams.answering import Answers
 from trading.streams.asking import ask
 from trading.streams.inbox import Inbox
@@ -109,6 +109,7 @@ class Socket(AsyncConsumer):
             if operation is None:
                 reader.refuse("op", "invalid_value", f"op must be one of {', '.join(OPERATIONS)}.", value=op)
                 reader.raise_faults()
+            meters.messages.labels(op).inc()
             await cast("Operation", operation)(self, reader, request_id)
         except DomainError as error:
             self._answers.refuse(request_id, error if in_time else limits.too_fast())

@@ -15,7 +15,7 @@ from django.conf import settings
 from accounts.bodies import BodyReader, integer_reader
 from accounts.callers import Trader
 from accounts.models import Scope
-from trading.streams import limits
+from trading.streams import limits, meters
 from trading.streams.answering import Answers
 from trading.streams.asking import ask
 from trading.streams.channels import CANDLES, TICKER, Channel, PrivateChannel, PublicChannel, read_channels
@@ -62,6 +62,8 @@ class Subscriptions:
             raise limits.too_many_channels(count)
         self._answers.answer("subscribed", request_id, channels=[channel.name for channel in channels])
         for channel in public:
+            if channel.name not in self._channels:
+                meters.subscriptions.inc()
             self._channels[channel.name] = channel
             if channel.kind == TICKER:
                 self._hub.quotes.subscribe(channel.rules.market_id, self._outbox)
@@ -72,6 +74,7 @@ class Subscriptions:
         if own:
             if self._own is None:
                 self._own = Subscription(account_id, self._outbox)
+            meters.subscriptions.inc(len({*own} - self._own.channels))
             self._own.channels.update(own)
             # Much may have to be sent, as fast as the socket takes it; what it asks for meanwhile does not wait.
             following = self._follow_own(self._own, resume_from, after=self._subscribing)
@@ -96,7 +99,9 @@ class Subscriptions:
         reader.finish()
         self._leave([channel for channel in channels if isinstance(channel, PublicChannel)])
         if self._own is not None:
-            self._own.channels -= {channel.name for channel in channels}
+            left = self._own.channels & {channel.name for channel in channels}
+            meters.subscriptions.dec(len(left))
+            self._own.channels -= left
             if not self._own.channels:
                 self._leave_own()
         self._answers.answer("unsubscribed", request_id, channels=[channel.name for channel in channels])
@@ -111,6 +116,7 @@ class Subscriptions:
         for channel in channels:
             if self._channels.pop(channel.name, None) is None:
                 continue
+            meters.subscriptions.dec()
             if channel.kind == TICKER:
                 self._hub.quotes.unsubscribe(channel.rules.market_id, self._outbox)
             elif channel.kind in CANDLES:
@@ -123,5 +129,6 @@ class Subscriptions:
             self._subscribing.cancel()
             self._subscribing = None
         if self._own is not None:
+            meters.subscriptions.dec(len(self._own.channels))
             self._hub.private.leave(self._own)
             self._own = None

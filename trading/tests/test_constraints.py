@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
-from trading.models import VOLUME_LIMIT, Batch, Candle, Prevention, Trade
+from trading.models import VOLUME_LIMIT, Batch, Candle, MaintenanceRun, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
 
@@ -46,12 +46,22 @@ def _candle(**changes: Any) -> Candle:
     return Candle.objects.create(**(CANDLE | {"market_id": 2} | changes))
 
 
+def _run(**changes: Any) -> MaintenanceRun:
+    return MaintenanceRun.objects.create(
+        **({"kind": "backup", "started_at": MONDAY, "ended_at": MONDAY, "bytes": 1} | changes)
+    )
+
+
 def _past_triggers(**changes: Any) -> None:
     with triggers_off():
         _batch(**changes)
 
 
 ATTACKS: list[tuple[str, Callable[[], object]]] = [
+    ("maintenance_runs_kind", lambda: _run(kind="holiday")),
+    ("maintenance_runs_times", lambda: _run(started_at=MONDAY + timedelta(seconds=1))),
+    ("maintenance_runs_bytes", lambda: _run(bytes=0)),
+    ("maintenance_runs_differences_check", lambda: _run(differences=-1)),
     ("trades_event", lambda: _trade(ordinal=0)),
     *[("trades_positive", lambda name=name: _trade(**{name: 0})) for name in ("price", "quantity", "quote_amount")],
     *[("trades_numbers", lambda name=name: _trade(**{name: NAN})) for name in ("price", "quantity", "quote_amount")],
