@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import yaml
 from dockerfile_parse import DockerfileParser
@@ -35,6 +36,8 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 SEARCH_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 HEALTHY_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 30
+# What differs here from one container to the next, for all of them share this machine's ports.
+OF_THE_MACHINE = {"HOST", "API_PORT", "FRONTEND_PORT"}
 # How a package client of this machine reaches its registry, and no more of its environment.
 PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
 
@@ -224,10 +227,12 @@ def start_all(images: dict[str, Image]) -> None:
     """Run each service of the compose file that is ours, one at a time, and after the migration."""
     compose = yaml.safe_load((PROJECT / "docker" / "compose.yml").read_text())
     ours = {name: service for name, service in compose["services"].items() if service["image"].startswith("exchange/")}
-    environment = {
+    known = {
         "DATABASE_URL": os.environ["DATABASE_URL"],
         "REDIS_URL": os.environ["REDIS_URL"],
         **{name: secrets.token_hex(32) for name in ("JWT_SECRET", "SECRET_KEY", "API_KEY_SECRET")},
+        "FLOWER_BASIC_AUTH": f"operator:{secrets.token_hex(32)}",
+        "HOST": "127.0.0.1",  # the network is this machine's, where nothing is for others
         **free_ports(),
     }
     for name, service in ours.items():
@@ -236,12 +241,17 @@ def start_all(images: dict[str, Image]) -> None:
             say(f"--- {name}: not started here, for it asks for others by the names that compose gives them")
             continue
         say(f"--- {name}")
+        given = {key: value for key, value in known.items() if key in {*service["environment"], *OF_THE_MACHINE}}
         if service["restart"] == "no":
-            run_to_its_end(image, service["command"], environment)
+            run_to_its_end(image, service["command"], given)
         else:
-            with running(image, service.get("command", image.command), environment) as process:
-                check_health(image, service.get("healthcheck", {}).get("test", image.health), environment, process)
+            with running(image, service.get("command", image.command), given) as process:
+                check_health(image, service.get("healthcheck", {}).get("test", image.health), given, process)
                 check_confinement(image, process)
+                if name == "frontend":
+                    check_chart(given["FRONTEND_PORT"])
+    for image in (images["api"], images["frontend"]):
+        check_tools(image)
 
 
 def run_to_its_end(image: Image, command: list[str], environment: Mapping[str, str]) -> None:
@@ -293,6 +303,22 @@ def check_confinement(image: Image, process: subprocess.Popen[bytes]) -> None:
     }
     assert "ro" in options["/"], options
     assert "rw" in options["/tmp"], options  # noqa: S108 - the image's
+
+
+def check_chart(port: str) -> None:
+    """What npm brought is served, and compressed; so is what is the project's own."""
+    for path in ("vendor/lightweight-charts.standalone.production.mjs", "js/stream.js"):
+        request = Request(f"http://127.0.0.1:{port}/static/{path}", headers={"Accept-Encoding": "gzip"})  # noqa: S310
+        with urlopen(request, timeout=10) as answer:  # noqa: S310 - this machine's
+            assert answer.headers["Content-Encoding"] == "gzip", path
+
+
+def check_tools(image: Image) -> None:
+    """What an operator asks for inside a container is there."""
+    script = (
+        "set -e; for tool in curl getent nslookup openssl; do command -v $tool; done; busybox --list | grep -x nslookup"
+    )
+    subprocess.run(enter(image, ["bash", "-c", script], image.environment, read_only=True), check=True)
 
 
 def say(text: str) -> None:
