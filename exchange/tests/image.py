@@ -238,7 +238,7 @@ def start_all(images: dict[str, Image]) -> None:
     for name, service in ours.items():
         image = images[service["image"].partition("/")[2].partition(":")[0]]
         if "profiles" in service:
-            say(f"--- {name}: not started here, for it asks for others by the names that compose gives them")
+            say(f"--- {name}: left out, as it is of a profile")
             continue
         say(f"--- {name}")
         given = {key: value for key, value in known.items() if key in {*service["environment"], *OF_THE_MACHINE}}
@@ -308,7 +308,7 @@ def check_confinement(image: Image, process: subprocess.Popen[bytes]) -> None:
 def check_chart(port: str) -> None:
     """What npm brought is served, and compressed; so is what is the project's own."""
     for path in ("vendor/lightweight-charts.standalone.production.mjs", "js/stream.js"):
-        request = Request(f"http://127.0.0.1:{port}/static/{path}", headers={"Accept-Encoding": "gzip"})  # noqa: S310
+        request = Request(f"http://127.0.0.1:{port}/static/{path}", headers={"Accept-Encoding": "gzip"})
         with urlopen(request, timeout=10) as answer:  # noqa: S310 - this machine's
             assert answer.headers["Content-Encoding"] == "gzip", path
 
