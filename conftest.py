@@ -20,7 +20,7 @@ settings.register_profile("long", settings.get_profile("dev"), max_examples=2000
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
-_ONE_EXCHANGE = ("client_example", "schemathesis", "signed_requests", "simulate", "streams")
+_ONE_EXCHANGE = ("client_example", "metrics", "migrate", "schemathesis", "signed_requests", "simulate", "streams")
 _ONE_EXCHANGE += ("socket_channels", "socket_faults", "socket_orders", "socket_requests")
 _PAGES = ("pages_journey", "pages_live", "pages_looks")
 TOGETHER = {

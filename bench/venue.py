@@ -10,7 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from bench.cpu import tree_cpu_seconds
 from bench.load import Connection, LoadError
 from bench.machine import PROJECT
 from exchange.embedded.servers import end_with_owner
+from exchange.tests.platform import free_ports
 
 UP_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 90
@@ -107,7 +107,7 @@ class Venue:
 def running_venue(folder: Path, *, traders: int) -> Iterator[Venue]:
     """Run a furnished platform in an empty folder."""
     var, output = folder / "var", folder / "run.log"
-    ports = _free_ports()
+    ports = free_ports()
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     environment = {**kept, **ports, "EXCHANGE_VAR": str(var), "DEMO": "0", "RATE_LIMITS": "0"}
     environment["WS_CONNECTIONS_PER_ADDRESS"] = environment["WS_CONNECTIONS_MAX"] = "100000"
@@ -143,14 +143,6 @@ def running_venue(folder: Path, *, traders: int) -> Iterator[Venue]:
         if database is not None:
             database.close()
         _stop(process)
-
-
-def _free_ports() -> dict[str, str]:
-    with socket.socket() as api, socket.socket() as frontend, socket.socket() as flower:
-        found = {"API_PORT": api, "FRONTEND_PORT": frontend, "FLOWER_PORT": flower}
-        for probe in found.values():
-            probe.bind(("127.0.0.1", 0))
-        return {name: str(probe.getsockname()[1]) for name, probe in found.items()}
 
 
 def _wait_until_up(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
