@@ -52,7 +52,8 @@ SECRET_KEY = env.str("SECRET_KEY", "") or embedded.kept_secret("secret_key")
 API_KEY_SECRET = env.list("API_KEY_SECRET", default=[]) or [embedded.kept_secret("api_key_secret")]
 # Networks of reverse proxies whose X-Forwarded-For is believed. They must drop headers with an underscore, as nginx does.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+# Kubernetes' probes and Prometheus ask a pod by its address.
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"]) + env.list("POD_IP", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 DATABASE_URL = env.str("DATABASE_URL", "") or embedded.running_url("database_url")
 REDIS_URL = env.str("REDIS_URL", "") or embedded.running_url("redis_url")
