@@ -285,6 +285,14 @@ def test_the_example_has_every_secret_and_nothing_but_placeholders() -> None:
     assert set(example().values()) == {PLACEHOLDER}
 
 
+def test_nothing_runs_on_placeholders() -> None:
+    environment = {**os.environ, **services()["api"]["environment"]}
+    command = [sys.executable, "-c", "import exchange.settings"]
+    said = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode != 0
+    assert "placeholder" in said.stderr
+
+
 def test_the_line_of_the_example_makes_secrets_of_their_own(tmp_path: Path) -> None:
     (line,) = re.findall(r"^#\s+(\(umask .*\))\s+#", EXAMPLE.read_text(), re.MULTILINE)
     folder = tmp_path / "docker"
