@@ -176,6 +176,17 @@ def test_services_wait_for_services() -> None:
             assert healthy == (wait["condition"] == "service_healthy"), (name, other)
 
 
+def test_what_ends_by_itself_is_waited_for() -> None:
+    """Else `up --wait` takes its end for a failure."""
+    waits = {
+        (other, wait["condition"])
+        for service in services().values()
+        for other, wait in service.get("depends_on", {}).items()
+    }
+    ending = {name for name, service in services().items() if service["restart"] == "no"}
+    assert ending == {name for name, condition in waits if condition == "service_completed_successfully"}
+
+
 def test_volumes_are_declared_and_folders_mounted_read_only() -> None:
     for service in services().values():
         for volume in service.get("volumes", []):
@@ -186,11 +197,11 @@ def test_volumes_are_declared_and_folders_mounted_read_only() -> None:
                 assert source in compose()["volumes"], volume
 
 
-def test_what_docker_mounts_of_its_own_is_there() -> None:
+def test_what_is_mounted_is_there() -> None:
     sources = [volume.partition(":")[0] for service in services().values() for volume in service.get("volumes", [])]
-    own = [source for source in sources if source.startswith("./")]
-    assert own
-    assert all((COMPOSE.parent / source).exists() for source in own), own
+    of_the_project = [source for source in sources if source.startswith(("./", "../kubernetes/"))]
+    assert of_the_project
+    assert [source for source in of_the_project if not (COMPOSE.parent / source).exists()] == []
 
 
 def test_everything_is_confined() -> None:
@@ -283,6 +294,14 @@ def test_the_example_has_every_secret_and_nothing_but_placeholders() -> None:
     wanted = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
     assert set(example()) == wanted
     assert set(example().values()) == {PLACEHOLDER}
+
+
+def test_nothing_runs_on_placeholders() -> None:
+    environment = {**os.environ, **services()["api"]["environment"]}
+    command = [sys.executable, "-c", "import exchange.settings"]
+    said = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode != 0
+    assert "placeholder" in said.stderr
 
 
 def test_the_line_of_the_example_makes_secrets_of_their_own(tmp_path: Path) -> None:
