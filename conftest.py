@@ -25,7 +25,13 @@ _ONE_EXCHANGE += ("socket_channels", "socket_faults", "socket_orders", "socket_r
 _PAGES = ("pages_journey", "pages_live", "pages_looks")
 TOGETHER = {
     f"exchange/tests/test_{name}.py": group
-    for group, names in {"pages": _PAGES, "one exchange": _ONE_EXCHANGE, "kills": ("kills",), "run": ("run",)}.items()
+    for group, names in {
+        "pages": _PAGES,
+        "one exchange": _ONE_EXCHANGE,
+        "kills": ("kills",),
+        "run": ("run",),
+        "chart": ("chart",),
+    }.items()
     for name in names
 }
 """Modules whose tests one process runs, each with the others of the same word; they begin first, as they take longest."""

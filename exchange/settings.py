@@ -336,7 +336,8 @@ STATIC_ROOT = (
 )  # where collectstatic gathers; without it they are served from the source
 # npm's packages are below vendor/; bin/setup brings them.
 STATICFILES_DIRS = [BASE_DIR / "static", ("vendor", BASE_DIR / "node_modules" / "lightweight-charts" / "dist")]
-WHITENOISE_USE_FINDERS = True
+# What was gathered is compressed too, and finders would go past it.
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

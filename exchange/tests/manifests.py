@@ -207,11 +207,21 @@ def wrong_targets(documents: Sequence[Document]) -> list[str]:
         wrong += [
             f"PodDisruptionBudget {name_of(budget)}: would forbid to drain {name_of(workload)}'s node"
             for workload in chosen
-            if workload["spec"]["replicas"] <= budget["spec"]["minAvailable"]
+            if _pods(documents, workload) <= budget["spec"]["minAvailable"]
         ]
     for policy in of_kind(documents, "NetworkPolicy"):
         wrong += _wrong_policy(documents, policy)
     return wrong
+
+
+def _pods(documents: Sequence[Document], workload: Document) -> int:
+    """How many pods a Deployment has at least."""
+    scaled = [
+        scaler["spec"]["minReplicas"]
+        for scaler in of_kind(documents, "HorizontalPodAutoscaler")
+        if scaler["spec"]["scaleTargetRef"]["name"] == name_of(workload)
+    ]
+    return min([*scaled, *filter(None, [workload["spec"].get("replicas")])])
 
 
 def _wrong_policy(documents: Sequence[Document], policy: Document) -> Iterator[str]:
