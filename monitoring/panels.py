@@ -5,6 +5,7 @@ The law: a dashboard asks whichever Prometheus is chosen in it, and rates are ov
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
@@ -14,6 +15,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLUMNS = 24
+Panel = stat.Panel | timeseries.Panel
 GREEN, YELLOW, RED = "green", "#EAB839", "red"
 
 
@@ -38,6 +40,8 @@ class Limits:
             steps = [(None, RED), (self.bad, YELLOW), (self.warning, GREEN)]
         else:
             steps = [(None, GREEN), (self.warning, YELLOW), (self.bad, RED)]
+        if self.warning == self.bad:
+            del steps[1]
         thresholds = [model.Threshold(value=value, color=color) for value, color in steps]
         return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
@@ -120,7 +124,7 @@ def _targets(queries: Sequence[Query]) -> list[prometheus.Dataquery]:
 
 
 def board(
-    uid: str, title: str, what: str, rows: dict[str, Sequence[Builder[model.Panel]]], *, variables: Sequence[Any] = ()
+    uid: str, title: str, what: str, rows: dict[str, Sequence[Panel]], *, variables: Sequence[Any] = ()
 ) -> model.Dashboard:
     """Put panels into a dashboard, row by row, with a choice of Prometheus and links to its sisters."""
     made = (
@@ -143,10 +147,11 @@ def board(
     )
     for variable in variables:
         made = made.with_variable(variable)
+    ids = count(1)
     for row, panels in rows.items():
-        made = made.with_row(dashboard.Row(row))
+        made = made.with_row(dashboard.Row(row).id(next(ids)))
         for panel in panels:
-            made = made.with_panel(panel)
+            made = made.with_panel(panel.id(next(ids)))
     return made.build()
 
 
