@@ -82,7 +82,7 @@ class Prometheus:
     def is_up(self) -> bool:
         try:
             targets = self.ask("targets?state=active")["activeTargets"]
-        except OSError:
+        except (OSError, ValueError):  # it does not answer yet, or says so in plain words
             return False
         return len(targets) == len(targets_of({})) and all(target["health"] == "up" for target in targets)
 
@@ -198,7 +198,7 @@ def asking(platform: Platform) -> Iterator[list[int]]:
         while not stop.wait(1 / ERRORS_A_SECOND):
             connection = http.client.HTTPConnection("127.0.0.1", int(platform.ports["API_PORT"]), timeout=5)
             try:
-                connection.request("GET", "/api/v1/markets/BTC%2FUSD/trades")
+                connection.request("GET", "/api/v1/markets/BTC-USD/trades")
                 statuses.append(connection.getresponse().status)
             except OSError:
                 statuses.append(0)
@@ -222,7 +222,7 @@ def test_dashboards_have_data_and_alerts_fire_until_all_is_well(tmp_path: Path) 
         assert checked.returncode == 0, checked.stderr
         with running_prometheus(tmp_path / "prometheus", exchange) as prometheus:
             with sockets.Client(exchange) as client:
-                client.subscribe("trades", symbols=["BTC/USD"])
+                client.subscribe("trades:BTC-USD")
                 time.sleep(WELL_SECONDS)
                 empty = [
                     where for where, query in QUERIES.items() if not prometheus.query(query) and not may_be_empty(query)
