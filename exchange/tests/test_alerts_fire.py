@@ -47,6 +47,7 @@ WITHOUT_DATA = (
     "kubelet_volume_stats", "node_filesystem", "exchange_database_replication_lag_seconds",
     # A counter with labels begins with its first event, and all is well.
     "ALERTS", 'status=~"5.."', "exchange_commands_failed_total", 'state=~"failure|retry"', "websocket_closes_total", "django_db_errors_total",
+    "django_db_new_connection_errors_total",
     "exchange_auctions_total", "exchange_interruptions_total",
 )  # fmt: skip
 """Queries with one of these may find nothing."""
