@@ -3,6 +3,7 @@
 The law: no rule without both cases (monitoring/tests/rules/), and none that leaves whoever is called without a first step.
 """
 
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -19,6 +20,8 @@ from trading.models import MaintenanceRun, RunKind
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 FILES = {severity: PROJECT / f"kubernetes/{severity}-alerts.yml" for severity in ("critical", "warning")}
+HANDBOOK = PROJECT / "docs/MONITORING.md"
+OUR_PREFIXES = ("http_", "websocket_", "stream_", "exchange_", "celery_")
 CASES = sorted(Path(__file__).with_name("rules").glob("*.yml"))
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="There is no promtool; as root, bin/prometheus installs it."
@@ -87,6 +90,19 @@ def test_an_alert_says_what_is_wrong_and_what_to_do_first(alert: str) -> None:
     assert annotations.keys() == {"summary", "description", "action"}
     # What has gone altogether has neither labels nor a value to tell of.
     assert "absent(" in RULES[alert]["expr"] or "{{ $" in annotations["description"]
+
+
+def test_each_alert_is_in_the_handbook_as_it_is() -> None:
+    rows = [line.split(" | ")[:3] for line in HANDBOOK.read_text().splitlines() if line.startswith("| ")]
+    alerts = [row for row in rows if len(row) == 3 and row[1] in FILES]
+    assert alerts == [[f"| {name}", rule["labels"]["severity"], rule["for"]] for name, rule in RULES.items()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_metric_of_ours_is_in_the_handbook() -> None:
+    named = set(re.findall(r"`?\b([a-z]\w+)(?:\{[\w,]+\})?`", HANDBOOK.read_text()))
+    ours = {re.sub("_(bucket|sum|count)$", "", name) for name in known_metrics() if name.startswith(OUR_PREFIXES)}
+    assert sorted(ours - named) == []
 
 
 @needs_promtool
