@@ -26,11 +26,11 @@ from orders.models import (
 )
 from orders.requests import read_new_order
 from orders.tests.builders import make_market
-from trading.models import Batch, Prevention, Trade
+from trading.models import Batch, MaintenanceRun, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
 
-FINAL = (Balance, Transfer, MarketState, Order, Command, DeadManSwitch, DisconnectLease, Trade, Prevention, Batch)
+FINAL = (Balance, Transfer, MarketState, Order, Command, DeadManSwitch, DisconnectLease, Trade, Prevention, Batch, MaintenanceRun)
 OURS = [model for model in admin.site._registry if model is not LogEntry]
 
 
@@ -60,6 +60,7 @@ def venue() -> Market:
     Batch.objects.create(
         market=market, first_sequence=1, last_sequence=2, engine_version=1, trades=1, hash=b"\x01" * 32
     )
+    MaintenanceRun.objects.create(kind="ledger", started_at=datetime(2024, 1, 1, tzinfo=UTC))
     FeeRate.objects.create(tier=1, **fees)
     DeadManSwitch.objects.create(account=buyer, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
     DisconnectLease.objects.create(account=buyer, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
