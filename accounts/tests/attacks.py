@@ -3,7 +3,7 @@
 The law: an attack fails by the rule that it names, and an app attacks every constraint and trigger that it has.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -19,6 +19,15 @@ def refused_by(rule: str) -> Iterator[None]:
     """Expect the database to refuse, naming the rule (a regular expression)."""
     with pytest.raises(DatabaseError, match=rule), transaction.atomic():
         yield
+
+
+def refuse_all(
+    subtests: pytest.Subtests, attacks: Iterable[tuple[str, Callable[[], object]]], said: Callable[[str], str]
+) -> None:
+    """Try all on one scene: what is refused leaves it as it was, and a scene costs more than an attack."""
+    for number, (rule, attack) in enumerate(attacks):
+        with subtests.test(f"{rule}-{number}"), refused_by(said(rule)):
+            attack()
 
 
 def truncate(table: str) -> None:

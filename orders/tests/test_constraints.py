@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from accounts.models import Account, Asset
-from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
+from accounts.tests.attacks import NAN, refuse_all, triggers_off, truncate, unattacked
 from accounts.tests.builders import make_trader
 from orders.intake import Placed, place
 from orders.models import Command, FeeRate, LeaseSweep, Market, MarketMakerProtection, MarketState, Order
@@ -385,10 +385,8 @@ SAID = {
 """What is said instead of the rule's name."""
 
 
-@pytest.mark.parametrize(("rule", "attack"), ATTACKS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(ATTACKS)])
-def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
-    with refused_by(SAID.get(rule, f'"{rule}"')):
-        attack()
+def test_the_database_refuses(subtests: pytest.Subtests) -> None:
+    refuse_all(subtests, ATTACKS, lambda rule: SAID.get(rule, f'"{rule}"'))
 
 
 def test_every_rule_is_attacked() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts.tests.attacks import NAN, refused_by, triggers_off, truncate, unattacked
+from accounts.tests.attacks import NAN, refuse_all, triggers_off, truncate, unattacked
 from trading.models import VOLUME_LIMIT, Batch, Candle, MaintenanceRun, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
@@ -145,14 +145,12 @@ SAID = {
 """What is said instead of the rule's name."""
 
 
-@pytest.mark.parametrize(("rule", "attack"), ATTACKS, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(ATTACKS)])
-def test_the_database_refuses(rule: str, attack: Callable[[], object]) -> None:
+def test_the_database_refuses(subtests: pytest.Subtests) -> None:
     Trade.objects.create(**TRADE)
     Prevention.objects.create(**PREVENTION)
     Batch.objects.create(**BATCH)
     Candle.objects.create(**CANDLE)
-    with refused_by(SAID.get(rule, f'"{rule}"')):
-        attack()
+    refuse_all(subtests, ATTACKS, lambda rule: SAID.get(rule, f'"{rule}"'))
 
 
 def test_every_rule_is_attacked() -> None:
