@@ -30,7 +30,19 @@ from trading.models import Batch, MaintenanceRun, Prevention, Trade
 
 pytestmark = pytest.mark.django_db
 
-FINAL = (Balance, Transfer, MarketState, Order, Command, DeadManSwitch, DisconnectLease, Trade, Prevention, Batch, MaintenanceRun)
+FINAL = (
+    Balance,
+    Transfer,
+    MarketState,
+    Order,
+    Command,
+    DeadManSwitch,
+    DisconnectLease,
+    Trade,
+    Prevention,
+    Batch,
+    MaintenanceRun,
+)
 OURS = [model for model in admin.site._registry if model is not LogEntry]
 
 
