@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from exchange import serve
 from exchange.tests import manifests
 from exchange.tests.manifests import Document, name_of, of_kind, pod_of
 
@@ -141,6 +143,29 @@ def test_rules_reach_the_cluster_as_they_are():
     made = yaml.safe_load(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert set(made["data"]) == set(manifests.RULES)
     assert made["data"]["critical-alerts.yml"] == (manifests.FOLDER / "critical-alerts.yml").read_text()
+
+
+def test_servers_that_recover_are_not_ended(documents):
+    """What begins anew from its log is not ready for minutes, and would begin again each time."""
+    prometheus, postgres = (_workload(documents, name)["containers"][0] for name in ("prometheus", "postgres"))
+    assert prometheus["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
+    for probe, answers in (("startupProbe", [0, 0, 1]), ("livenessProbe", [0, 0, 1]), ("readinessProbe", [0, 1, 1])):
+        command = shlex.join(postgres[probe]["exec"]["command"]).replace("pg_isready", "answer")
+        for said, expected in enumerate(answers):
+            answer = f"answer() {{ return {said}; }}; export -f answer; {command.replace('sh -c', 'bash -c')}"
+            begun = subprocess.run(["bash", "-c", answer], check=False)
+            assert (begun.returncode != 0) == bool(expected), (probe, said)
+
+
+def test_postgresql_has_connections_enough_for_all_that_may_be_scaled_up(documents):
+    (scaler,) = of_kind(documents, "HorizontalPodAutoscaler")
+    api = _other(documents, "Deployment", "exchange-api")
+    pods = scaler["spec"]["maxReplicas"] + api["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    threads = int(serve.DEFAULTS["API_WORKERS"]) * int(serve.DEFAULTS["API_THREADS"])
+    allowed = re.search(r"max_connections=(\d+)", str(_workload(documents, "postgres")["containers"][0]["args"]))
+    assert allowed
+    # The rest is for the frontend, the workers and operators.
+    assert int(allowed[1]) >= pods * threads + 100
 
 
 def _workload(documents: list[Document], name: str) -> Any:
