@@ -3,13 +3,16 @@
 import socket
 import ssl
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from cryptography import x509
 
 SECONDS_MAX = 2.0
 KEPT_SECONDS = 3600.0
-_seen: dict[str, tuple[float, float]] = {}
+# A name may be looked up for far longer than a scrape may take, and nothing limits that but a thread of its own.
+_reader = ThreadPoolExecutor(1, thread_name_prefix="certificate")
+_readings: dict[str, tuple[float, Future[float]]] = {}
 
 Expiry = tuple[tuple[str], float]
 
@@ -17,16 +20,16 @@ Expiry = tuple[tuple[str], float]
 def expiry_of(url: str) -> Expiry | None:
     """Return the host of an https URL and when its certificate expires, in seconds since 1970; None for any other URL.
 
-    Raises OSError where nobody answers there.
+    Raises OSError where nobody answers there in time.
     """
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.hostname is None:
         return None
-    looked_at, expires_at = _seen.get(url, (0.0, 0.0))
-    if not expires_at or time.monotonic() - looked_at > KEPT_SECONDS:
-        expires_at = _read(parts.hostname, parts.port or 443)
-        _seen[url] = time.monotonic(), expires_at
-    return (parts.hostname,), expires_at
+    looked_at, reading = _readings.get(url, (0.0, None))
+    if reading is None or (reading.done() and (reading.exception() or time.monotonic() - looked_at > KEPT_SECONDS)):
+        reading = _reader.submit(_read, parts.hostname, parts.port or 443)
+        _readings[url] = time.monotonic(), reading
+    return (parts.hostname,), reading.result(SECONDS_MAX)
 
 
 def _read(host: str, port: int) -> float:

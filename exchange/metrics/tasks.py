@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from celery import Task, signals
 from django.conf import settings
+from django.db import connection
 from prometheus_client import REGISTRY, Counter, Histogram
 from redis.exceptions import RedisError
 
@@ -46,10 +47,13 @@ def _is_live() -> bool:
 
 
 def _is_ready() -> bool:
+    """Tell whether both servers answer, by a connection that is closed after: this thread ends with its request."""
     try:
         return database_answers() and bool(patient_redis().ping())
     except RedisError:
         return False
+    finally:
+        connection.close()
 
 
 @signals.worker_init.connect

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import Error as DatabaseDriverError
 from django.db import connection
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -59,7 +58,7 @@ _CONNECTIONS = """
 _REPLICAS = """
     SELECT COALESCE(NULLIF(application_name, ''), client_addr::text, pid::text),
         COALESCE(extract(epoch FROM replay_lag), 0)::float
-    FROM pg_stat_replication
+    FROM pg_stat_replication ORDER BY 2
 """
 CHECKS = {"ledger": "ledger", "integrity": "all"}
 """What a check of ours is called in metrics, by its kind of run."""
@@ -85,8 +84,8 @@ class Venue(Collector):
             try:
                 if has_database or part in WITHOUT_DATABASE:
                     metrics = [*part()]
-            except (DatabaseDriverError, RedisError, OSError) as error:
-                log.warning("metrics_not_read", part=name, error=str(error))
+            except Exception as error:  # noqa: BLE001  whatever it is, it is that part's alone
+                log.warning("metrics_not_read", part=name, error=repr(error))
             yield from metrics
             read.append(((name,), bool(metrics)))
         yield _gauge("exchange_collected", "1 where this part of the metrics could be read.", read, "part")
@@ -162,7 +161,9 @@ def _database() -> Iterator[Metric]:
     yield _gauge("exchange_database_connections", "Connections of clients, by what they do.", states, "state")
     replicas = [((name,), lag) for name, lag in select(_REPLICAS)]
     yield _gauge("exchange_database_replicas", "Replicas that are connected.", [((), len(replicas))])
-    yield _gauge("exchange_database_replication_lag_seconds", "How far a replica is behind.", replicas, "replica")
+    # Left to themselves all have the same name: then the last one, furthest behind, stands for them.
+    lags = dict(replicas).items()
+    yield _gauge("exchange_database_replication_lag_seconds", "How far a replica is behind.", lags, "replica")
 
 
 def _queues() -> Iterator[Metric]:

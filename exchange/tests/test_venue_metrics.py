@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.db import connection
 
-from exchange.metrics import certificates, venue
+from exchange.metrics import certificates, tasks, venue
 from exchange.metrics.processes import Processes
 from orders.models import Command, MarketState
 from orders.tests.builders import make_market
@@ -79,6 +79,15 @@ def test_a_part_that_cannot_be_read_stops_no_other(monkeypatch):
     assert ("exchange_database_size_bytes", frozenset()) in metrics
 
 
+def test_replicas_of_one_name_are_told_by_the_last(monkeypatch):
+    monkeypatch.setattr(
+        venue, "_REPLICAS", "SELECT * FROM (VALUES ('walreceiver', 9.0), ('walreceiver', 4.0)) r ORDER BY 2"
+    )
+    (lag,) = [m for m in venue._database() if m.name == "exchange_database_replication_lag_seconds"]
+    assert [sample.value for sample in lag.samples] == [9]
+    assert read()["exchange_database_replicas", frozenset()] == 2
+
+
 @contextmanager
 def serving_https(tmp_path):
     """A web server with a certificate that nobody trusts, which ends at EXPIRES."""
@@ -117,6 +126,58 @@ def test_without_https_there_is_no_certificate_and_where_nobody_answers_it_is_sa
     assert certificates.expiry_of("http://localhost") is None
     settings.PUBLIC_URL = "https://localhost:1"
     assert read()["exchange_collected", frozenset({("part", "certificate")})] == 0
+
+
+def test_a_url_that_is_none_stops_no_other_part(settings):
+    settings.PUBLIC_URL = "https://localhost:port"
+    metrics = read()
+    assert metrics["exchange_collected", frozenset({("part", "certificate")})] == 0
+    assert metrics["exchange_collected", frozenset({("part", "markets")})] == 1
+
+
+def test_a_certificate_that_is_long_in_coming_is_not_waited_for(settings, monkeypatch):
+    come = threading.Event()
+    monkeypatch.setattr(certificates, "SECONDS_MAX", 0.1)
+    monkeypatch.setattr(certificates, "_read", lambda *_: come.wait(10) and 7.0)
+    settings.PUBLIC_URL = "https://slow.example"
+    assert read()["exchange_collected", frozenset({("part", "certificate")})] == 0
+    come.set()
+    monkeypatch.setattr(certificates, "SECONDS_MAX", 5)
+    assert certificates.expiry_of(settings.PUBLIC_URL) == (("slow.example",), 7.0)
+
+
+def test_a_probe_leaves_no_connection_open():
+    """Its thread ends, but what was its own stays open until garbage is collected, which a process at rest seldom does."""
+    left: list[object] = []
+
+    def ask() -> None:
+        left.extend((tasks._is_ready(), connection.connection))
+
+    probe = threading.Thread(target=ask)
+    probe.start()
+    probe.join()
+    assert left == [True, None]
+
+
+def values_of(pids: list[int]) -> dict[str, float]:
+    return {metric.name: metric.samples[0].value for metric in Processes(pids).collect()}
+
+
+def test_of_open_files_the_fullest_process_tells():
+    """Or a worker that has none left would not be seen beside a server that has many."""
+    full = values_of([os.getpid()])
+    with subprocess.Popen(["sleep", "10"]) as other:
+        both = values_of([os.getpid(), other.pid])
+        other.kill()
+    assert both["process_open_fds"] >= full["process_open_fds"] > 4
+    assert both["process_open_fds"] < full["process_open_fds"] + 4
+    assert both["process_max_fds"] == full["process_max_fds"]
+
+
+def test_what_an_ended_process_has_used_stays_counted():
+    before = values_of([os.getpid()])["process_cpu_seconds"]
+    subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.5: pass"], check=True)
+    assert values_of([os.getpid()])["process_cpu_seconds"] >= before + 0.5
 
 
 def test_processes_that_are_gone_are_passed_over():
