@@ -36,10 +36,23 @@ class Processes(Collector):
             yield metrics[0]
 
 
+def living_children(parent: int, pids: Iterable[int]) -> set[int]:
+    """Return those of the processes that are a parent's and have not ended: a number may have been given to another since.
+
+    /proc lists no threads, whose numbers are of the same kind.
+    """
+    listed = {entry.name for entry in Path("/proc").iterdir()}
+    return {pid for pid in pids if str(pid) in listed and _fields_of(pid)[1:2] == [str(parent)]}
+
+
 def _cpu_of_ended(pid: int) -> float:
     """Read the CPU time of those children of a process that have ended, in seconds."""
+    return sum(map(int, _fields_of(pid)[13:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _fields_of(pid: int) -> list[str]:
+    """Read what the kernel says of a process, from its state on; nothing of one that has ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0
-    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        return []

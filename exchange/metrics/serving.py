@@ -19,7 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from prometheus_client import CollectorRegistry, multiprocess
 
 from exchange.metrics.connections import Connections
-from exchange.metrics.processes import Processes
+from exchange.metrics.processes import Processes, living_children
 from exchange.serve import COUNTS
 
 _OF_A_PROCESS = re.compile(r"_(\d+)\.db")
@@ -41,7 +41,7 @@ def _registry() -> CollectorRegistry:
     counted = {
         int(found[1]) for file in Path(os.environ[COUNTS]).iterdir() if (found := _OF_A_PROCESS.search(file.name))
     }
-    living = {pid for pid in counted if Path(f"/proc/{pid}").exists()}
+    living = living_children(os.getppid(), counted)
     for pid in counted - living:
         multiprocess.mark_process_dead(pid)
     registry = CollectorRegistry()

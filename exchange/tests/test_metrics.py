@@ -74,6 +74,7 @@ def test_what_a_dead_process_has_counted_stays_and_what_it_was_doing_does_not(pl
     for _ in range(10):
         _get(port, "/api/v1/time")
     before = value(platform, "api", "http_requests_total", **labels)
+    used = value(platform, "api", "process_cpu_seconds_total")
     api = next(iter(processes_of(platform.var, "exchange.wsgi")))
     servers = {pid for pid in processes_of(platform.var) if parent_of(pid) == api} or {api}
     assert before
@@ -81,6 +82,7 @@ def test_what_a_dead_process_has_counted_stays_and_what_it_was_doing_does_not(pl
     wait_for(lambda: len({pid for pid in processes_of(platform.var) if parent_of(pid) == api}) >= 2, "a worker again")
     wait_for(lambda: _get(port, "/api/v1/health/live")[0] == 200, "it answers")
     assert value(platform, "api", "http_requests_total", **labels) == before
+    assert value(platform, "api", "process_cpu_seconds_total") > used
     # The scrape itself is being answered.
     wait_for(lambda: value(platform, "api", "http_requests_in_progress") == 1, "nothing else is in progress")
 
@@ -200,7 +202,8 @@ def test_tasks_are_counted_where_they_run_and_where_they_are_sent(platform):
         lambda: (value(platform, "worker", "celery_tasks_total", task=task, state="success") or 0) > done, "done again"
     )
     assert value(platform, "worker", "celery_task_duration_seconds_count", task=task) > 0
-    assert value(platform, "matching", "celery_tasks_total", task="trading.tasks.run_matching", state="success") > 0
+    lap = {"task": "trading.tasks.run_matching", "state": "success"}
+    wait_for(lambda: value(platform, "matching", "celery_tasks_total", **lap), "a first lap has ended")
 
 
 @pytest.mark.parametrize("process", ["matching", "worker", "beat"])

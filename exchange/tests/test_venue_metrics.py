@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from django.db import connection
 
 from exchange.metrics import certificates, tasks, venue
-from exchange.metrics.processes import Processes
+from exchange.metrics.processes import Processes, living_children
 from orders.models import Command, MarketState
 from orders.tests.builders import make_market
 from trading.models import MaintenanceRun
@@ -174,9 +174,22 @@ def test_of_open_files_the_fullest_process_tells():
     assert both["process_max_fds"] == full["process_max_fds"]
 
 
+def test_a_number_that_was_given_to_another_is_not_a_worker():
+    """Neither that of a process of somebody else's, nor that of a thread."""
+    waiting = threading.Event()
+    thread = threading.Thread(target=waiting.wait)
+    thread.start()
+    with subprocess.Popen(["sleep", "10"]) as worker:
+        others = {os.getpid(), os.getppid(), thread.native_id, 2**22 + 1}
+        assert living_children(os.getpid(), {worker.pid, *others}) == {worker.pid}
+        assert living_children(os.getppid(), {thread.native_id}) == set()
+        worker.kill()
+    waiting.set()
+
+
 def test_what_an_ended_process_has_used_stays_counted():
     before = values_of([os.getpid()])["process_cpu_seconds"]
-    subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.5: pass"], check=True)
+    subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.6: pass"], check=True)
     assert values_of([os.getpid()])["process_cpu_seconds"] >= before + 0.5
 
 
