@@ -58,7 +58,7 @@ _CONNECTIONS = """
 _REPLICAS = """
     SELECT COALESCE(NULLIF(application_name, ''), client_addr::text, pid::text),
         COALESCE(extract(epoch FROM replay_lag), 0)::float
-    FROM pg_stat_replication ORDER BY 2
+    FROM pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup' ORDER BY 2
 """
 CHECKS = {"ledger": "ledger", "integrity": "all"}
 """What a check of ours is called in metrics, by its kind of run."""
