@@ -91,7 +91,7 @@ def test_replay_needs_no_database_and_no_server(exported, tmp_path):
     }
 
 
-def test_journal_of_every_order_type_replays_to_the_same_hash_whatever_seeds_the_hashes(db, tmp_path):
+def test_journal_of_every_order_type_replays_to_the_same_hash_whatever_seeds_the_hashes(transactional_db, tmp_path):
     Venue(seed=1).run(steps=150)
     file = tmp_path / "btc-usd.journal"
     call_command("export_journal", "BTC/USD", str(file), stdout=io.StringIO())
