@@ -41,7 +41,7 @@ LOG_LEVEL = (env.str("LOG_LEVEL", "") or "INFO").upper()
 DEBUG = env.bool("DEBUG", False)
 # What the example files have in the place of a secret. Whoever knows them would be anybody.
 PLACEHOLDER = "replace-me"
-for name in ("JWT_SECRET", "SECRET_KEY", "API_KEY_SECRET", "DATABASE_URL", "REDIS_URL"):
+for name in ("JWT_SECRET", "SECRET_KEY", "API_KEY_SECRET", "DATABASE_URL", "REDIS_URL", "FLOWER_BASIC_AUTH"):
     if PLACEHOLDER in env.str(name, ""):
         raise ImproperlyConfigured(
             f"{name} is still the placeholder of an example, {PLACEHOLDER}: set one of your own."
@@ -53,7 +53,8 @@ API_KEY_SECRET = env.list("API_KEY_SECRET", default=[]) or [embedded.kept_secret
 # Networks of reverse proxies whose X-Forwarded-For is believed. They must drop headers with an underscore, as nginx does.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Kubernetes' probes and Prometheus ask a pod by its address.
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"]) + env.list("POD_IP", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+ALLOWED_HOSTS += [f"[{address}]" if ":" in address else address for address in env.list("POD_IP", default=[])]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 DATABASE_URL = env.str("DATABASE_URL", "") or embedded.running_url("database_url")
 REDIS_URL = env.str("REDIS_URL", "") or embedded.running_url("redis_url")

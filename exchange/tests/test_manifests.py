@@ -1,6 +1,7 @@
 """The manifests are of Kubernetes' schemas, refer to what is there, and are applied in the runbook's order; each check can fail."""
 
 import copy
+import os
 import re
 import shlex
 import shutil
@@ -108,6 +109,26 @@ def test_a_shard_is_matched_by_one_pod_at_a_time(documents):
 def test_no_secret_is_one_that_the_exchange_would_take(documents):
     (secret,) = of_kind(documents, "Secret")
     assert all("replace-me" in value for name, value in secret["stringData"].items() if name != "EMAIL_URL")
+
+
+@pytest.mark.parametrize(
+    ("password", "said"), [("replace-me", "is still the placeholder"), ("s3cret", "started as postgres -c")]
+)
+def test_a_database_is_not_begun_with_a_password_that_everybody_knows(documents, tmp_path, password, said):
+    (postgres,) = [d for d in of_kind(documents, "Deployment") if name_of(d) == "postgres"]
+    (container,) = pod_of(postgres)["spec"]["containers"]
+    entrypoint = tmp_path / "docker-entrypoint.sh"
+    entrypoint.write_text('#!/bin/sh\necho "started as $@"\n')
+    entrypoint.chmod(0o755)
+    begun = subprocess.run(
+        [*container["command"], *container["args"]],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "POSTGRES_PASSWORD": password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in begun.stdout + begun.stderr
+    assert (begun.returncode == 0) == (password == "s3cret")
 
 
 def test_prometheus_is_asked_for_what_is_there(documents):
