@@ -26,13 +26,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 _ONE_EXCHANGE = ("client_example", "metrics", "migrate", "schemathesis", "signed_requests", "simulate", "streams")
 _ONE_EXCHANGE += ("socket_channels", "socket_faults", "socket_orders", "socket_requests")
-_PAGES = ("pages_journey", "pages_live", "pages_looks")
+_PAGES = ("kills", "pages_journey", "pages_live", "pages_looks")
 TOGETHER = {
     f"exchange/tests/test_{name}.py": group
     for group, names in {
         "pages": _PAGES,
         "one exchange": _ONE_EXCHANGE,
-        "kills": ("kills",),
         "run": ("run",),
         "chart": ("chart",),
     }.items()

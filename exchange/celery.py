@@ -9,6 +9,8 @@ from typing import Any
 from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
+# Django's checks are of the code, so they are a test's: asked at each start, they load every page and every admin form.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("exchange")
 app.config_from_object("django.conf:settings", namespace="CELERY")

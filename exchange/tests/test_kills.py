@@ -1,6 +1,6 @@
 """Kill what runs while orders come in, at any moment, and nothing is lost, invented or done twice.
 
-The law: traders send without pause over HTTP and repeat, under the same client order id, what was not answered; then whatever
+The law: traders send one order after another over HTTP and repeat, under the same client order id, what was not answered; then whatever
 they were told has to be in the database, once, and the whole of it has to add up. Moments and orders come from a seed that
 is printed; KILL_SEED repeats it, as far as processes can be repeated.
 How processes are found and started again is exchange/tests/test_run.py; what one batch does when its connection is lost,
@@ -23,11 +23,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from exchange.tests.platform import Platform, health, kill, parent_of, running_platform, wait_for
+from exchange.tests.platform import Platform, kill, parent_of, wait_for
 
 PASSWORD = "exchange-demo"
 EMAILS = ("alice@example.com", "bob@example.com", "admin@example.com")
 THREADS_EACH = 2
+PAUSE_SECONDS_MAX = 0.1
 SOAK_SECONDS = 240
 _runs = count(1)
 
@@ -62,6 +63,7 @@ class Trader:
         for number in count(1):
             if stop.is_set():
                 break
+            time.sleep(self._random.uniform(0, PAUSE_SECONDS_MAX))  # what is started again needs the machine too
             self._place(f"{self.name}-{number}")
             if self.acknowledged and self._random.random() < 0.15:
                 self._cancel(self._random.choice(list(self.acknowledged.values())[-20:]))
@@ -128,13 +130,6 @@ class Trader:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running_platform(tmp_path_factory.mktemp("killed") / "var", DEMO="1", SIMULATE="0") as platform:
-        wait_for(lambda: health(platform.ports) == "ok", "all is well")
-        yield platform
 
 
 @pytest.fixture

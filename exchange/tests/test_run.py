@@ -89,7 +89,7 @@ def test_everything_runs_what_dies_is_restarted_and_ctrl_c_stops_it_all(var: Pat
         ports = platform.ports
         wait_for(lambda: platform.query("SELECT FROM trades LIMIT 1"), "the demo trades")
         assert f"http://localhost:{ports['API_PORT']}/api/v1" in platform.said
-        for word in ("matching0", "wsgi", "valkey-server", "postgres"):
+        for word in ("matching0", "valkey-server", "postgres"):
             killed = platform.processes(word)
             kill(killed)
             wait_for(lambda word=word, killed=killed: set(platform.processes(word)) - set(killed), f"{word} runs again")

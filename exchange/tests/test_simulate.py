@@ -68,5 +68,5 @@ def test_trader_whose_tokens_are_good_no_longer_gets_others(platform):
     trader._access = trader._refresh = "stale"
     assert trader.ask("GET", "/account") == first
     with pytest.raises(Refused, match="not_found"):
-        trader.ask("GET", "/orders/1")
+        trader.ask("GET", "/orders/999999999")
     trader.close()

@@ -343,7 +343,7 @@ def search(machine: type[EngineAndOracle], **options: object) -> None:
 
 # A search keeps all it has tried and slows down with it: so there are parts, and the more of them the longer it is to be.
 EXAMPLES_A_PART = 250
-PARTS = max(2, settings().max_examples * 5 // EXAMPLES_A_PART)
+PARTS = max(1, settings().max_examples * 5 // EXAMPLES_A_PART)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -905,9 +905,9 @@ def test_search_finds_nothing_in_an_engine_that_only_could_be_wrong():
     search_for_faults(Changed, parts=1)
 
 
-# Each takes a second or so: one in eight in every run, all of them in the long one.
+# Each takes a second or so: one in sixteen in every run, all of them in the long one.
 EACH = [
-    pytest.param(engine, marks=[pytest.mark.long] if n % 8 else [], id=engine.__name__)
+    pytest.param(engine, marks=[pytest.mark.long] if n % 16 else [], id=engine.__name__)
     for n, engine in enumerate(WRONG)
 ]
 
