@@ -135,6 +135,14 @@ def _empty_tables(_test: object) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _static_files_are_found_when_asked_for() -> None:
+    """Each test's client begins a handler of its own, and with it WhiteNoise, which would list all the files each time."""
+    from django.conf import settings as project
+
+    project.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _the_same_row_is_checked_once() -> Iterator[None]:
     """Remember what the database has said of a constraint and the values in it.
 
