@@ -1,6 +1,5 @@
 """Metrics as Prometheus reads them from each process of a running exchange."""
 
-import http.client
 import os
 import signal
 import time
@@ -8,44 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from exchange.tests import sockets
 from exchange.tests.platform import Platform, kill, parent_of, processes_of, wait_for
+from exchange.tests.scraping import get, port_of, scrape, value
 
 pytestmark = pytest.mark.usefixtures("platform")
-
-
-def _get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", path, headers=headers or {})
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    finally:
-        connection.close()
-
-
-def port_of(platform: Platform, process: str) -> int:
-    """The port where a process shows its metrics."""
-    first = int(platform.ports["METRICS_PORT"])
-    others = {"matching": first, "worker": first + 1, "beat": first + 2}
-    return others.get(process) or int(platform.ports[f"{process.upper()}_PORT"])
-
-
-def scrape(platform: Platform, process: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Read a process's metrics: values by name and labels."""
-    status, text = _get(port_of(platform, process), "/metrics")
-    assert status == 200, text
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(platform: Platform, process: str, name: str, **labels: str) -> float | None:
-    return scrape(platform, process).get((name, frozenset(labels.items())))
 
 
 @pytest.mark.parametrize("process", ["api", "frontend", "matching", "worker", "beat", "flower"])
@@ -62,7 +29,7 @@ def test_requests_of_all_worker_processes_are_counted_together(platform):
     before = value(platform, "api", "http_requests_total", **labels) or 0
     port = int(platform.ports["API_PORT"])
     with ThreadPoolExecutor(8) as pool:
-        assert {status for status, _ in pool.map(lambda _: _get(port, "/api/v1/time"), range(80))} == {200}
+        assert {status for status, _ in pool.map(lambda _: get(port, "/api/v1/time"), range(80))} == {200}
     counts = [value(platform, "api", "http_requests_total", **labels) for _ in range(6)]
     assert counts == [before + 80] * 6
     timed = value(platform, "api", "http_request_duration_seconds_count", method="GET", route="/api/v1/time")
@@ -73,7 +40,7 @@ def test_what_a_dead_process_has_counted_stays_and_what_it_was_doing_does_not(pl
     labels = {"method": "GET", "route": "/api/v1/time", "status": "200"}
     port = int(platform.ports["API_PORT"])
     for _ in range(10):
-        _get(port, "/api/v1/time")
+        get(port, "/api/v1/time")
     before = value(platform, "api", "http_requests_total", **labels)
     used = value(platform, "api", "process_cpu_seconds_total")
     servers = _children_of_api(platform)
@@ -82,7 +49,7 @@ def test_what_a_dead_process_has_counted_stays_and_what_it_was_doing_does_not(pl
     wait_for(lambda: _children_of_api(platform) - servers, "another in its place")
     (begun,) = _children_of_api(platform) - servers
     wait_for(lambda: list((platform.var / "metrics/api").glob(f"*_{begun}.db")), "it counts")
-    wait_for(lambda: _get(port, "/api/v1/health/live")[0] == 200, "it answers")
+    wait_for(lambda: get(port, "/api/v1/health/live")[0] == 200, "it answers")
     assert value(platform, "api", "http_requests_total", **labels) == before
     # What the new one has used must not hide what was lost.
     used += _cpu_of(begun)
@@ -108,8 +75,8 @@ def _cpu_of(pid: int) -> float:
 def test_a_path_that_callers_invent_makes_no_label(platform):
     port = int(platform.ports["API_PORT"])
     for number in range(3):
-        assert _get(port, f"/nothing/{number}")[0] == 404
-        assert _get(port, f"/api/v1/orders/{number}")[0] == 401
+        assert get(port, f"/nothing/{number}")[0] == 404
+        assert get(port, f"/api/v1/orders/{number}")[0] == 401
     names = [dict(labels) for name, labels in scrape(platform, "api") if name == "http_requests_total"]
     routes = {labels["route"] for labels in names}
     assert {"unmatched"} < routes
@@ -119,7 +86,7 @@ def test_a_path_that_callers_invent_makes_no_label(platform):
 @pytest.mark.parametrize("process", ["api", "frontend"])
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
 def test_whoever_comes_through_a_proxy_sees_no_metrics(platform, process, header):
-    assert _get(port_of(platform, process), "/metrics", {header: "for=1.2.3.4"})[0] == 404
+    assert get(port_of(platform, process), "/metrics", {header: "for=1.2.3.4"})[0] == 404
 
 
 def test_sockets_and_what_they_do_are_counted(platform):
@@ -227,6 +194,6 @@ def test_tasks_are_counted_where_they_run_and_where_they_are_sent(platform):
 @pytest.mark.parametrize("process", ["matching", "worker", "beat"])
 def test_a_process_that_serves_nothing_else_has_probes(platform, process):
     port = port_of(platform, process)
-    assert _get(port, "/health/live") == (200, "ok\n")
-    assert _get(port, "/health/ready") == (200, "ok\n")
-    assert _get(port, "/")[0] == 404
+    assert get(port, "/health/live") == (200, "ok\n")
+    assert get(port, "/health/ready") == (200, "ok\n")
+    assert get(port, "/")[0] == 404

@@ -18,11 +18,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from exchange.tests.observer import Book
 from exchange.tests.platform import Platform, wait_for
+from exchange.tests.scraping import value
 from exchange.tests.sockets import (
     ALICE,
     BOB,
     PATIENCE,
-    STALL_SECONDS_MAX,
     Client,
     Json,
     order,
@@ -59,14 +59,18 @@ def deaf_reader(platform: Platform) -> Iterator[ClientConnection]:
 
 
 def ask_for_much(platform: Platform, *readers: ClientConnection) -> None:
-    """Ask for some 10 MB of refusals each, far more than the system keeps, and wait longer than they may stall."""
+    """Ask for some 10 MB of refusals each, far more than the system keeps."""
     token = token_of(platform, BOB)
     for reader in readers:
         reader.send(json.dumps({"op": "auth", "token": token}))
         reader.recv(PATIENCE)
         for _ in range(16):
             reader.send(json.dumps({"op": "place_batch", "orders": [{}] * 1000}))
-    time.sleep(STALL_SECONDS_MAX + 2.5)
+
+
+def dropped(platform: Platform) -> float:
+    """Count the slow readers that were dropped."""
+    return value(platform, "frontend", "websocket_closes_total", code="4008") or 0
 
 
 def memory_of(pid: int) -> int:
@@ -112,9 +116,10 @@ def test_reader_that_takes_nothing_is_dropped_with_a_reason_and_nobody_else_noti
         for client in clients:
             client.subscribe("book:BTC-USD")
         churn(platform, 2)
-        before = memory_of(pid)
+        before, was_dropped = memory_of(pid), dropped(platform)
         deaf = stack.enter_context(deaf_reader(platform))
         ask_for_much(platform, deaf)
+        wait_for(lambda: dropped(platform) > was_dropped, "it is dropped")
         churn(platform, 20)
         platform.wait_until_taken()
         for client in clients:
@@ -125,8 +130,10 @@ def test_reader_that_takes_nothing_is_dropped_with_a_reason_and_nobody_else_noti
 
 
 def test_reader_that_reads_again_in_time_learns_why_it_was_dropped(platform):
+    was_dropped = dropped(platform)
     with deaf_reader(platform) as deaf:
         ask_for_much(platform, deaf)
+        wait_for(lambda: dropped(platform) > was_dropped, "it is dropped")
         with pytest.raises(ConnectionClosed) as closed:
             _read_on(deaf)
     assert closed.value.rcvd.code == 4008
@@ -172,11 +179,9 @@ def test_what_the_feed_left_out_is_told_though_nothing_follows(platform):
         redis.set("feed", "x")
         try:
             rest(platform, "POST", "/orders?wait=5000", ALICE, order("Buy", "1", "9000.00", symbol="BTC/USD"))
-            began = time.monotonic()
             assert alice.next("orders")["account_sequence"] == first + 1
             while (snapshot := client.next("book:BTC-USD"))["type"] != "snapshot":
                 pass
-            assert time.monotonic() - began < 6  # a look each second, and a loaded machine
         finally:
             redis.delete("feed")
         assert (snapshot["type"], ["9000.00", "1.00000"] in snapshot["bids"]) == ("snapshot", True)
@@ -192,9 +197,7 @@ def test_entry_that_is_no_news_harms_nobody(platform):
         client.next("book:BTC-USD")
         for fields in ({"news": b"\x00"}, {"x": b"y"}, {"news": b"\x93\x01\x02\x03"}):
             redis.xadd("feed", fields)
-        began = time.monotonic()
         for n in range(3):
             rest(platform, "POST", "/orders?wait=5000", ALICE, order("Buy", "1", f"910{n}.00", symbol="BTC/USD"))
             frame: Json = client.next("book:BTC-USD")
             assert (frame["type"], frame["bids"]) == ("delta", [[f"910{n}.00", "1.00000"]])
-        assert time.monotonic() - began < 5
