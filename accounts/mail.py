@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from kombu.exceptions import OperationalError
-from redis import RedisError
+
+from accounts.outages import REDIS_ERRORS
 
 NAME = "Exchange"
 """Whom mails are from."""
@@ -60,7 +61,7 @@ def _hand_over(task: Task, arguments: dict[str, Any]) -> None:
             # Left to itself it would try for six seconds, and for ever one that takes connections and says nothing; and somebody waits.
             broker.ensure_connection(max_retries=1, interval_start=0)
             task.apply_async(kwargs=arguments, connection=broker, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
+    except (OperationalError, *REDIS_ERRORS) as error:
         # An operator who decides about a hundred withdrawals waits once, and not a hundred times.
         _away_until = time.monotonic() + _AWAY_SECONDS
         _log.error("mail not sent: no worker can be told", task=task.name, error=str(error))

@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 from django_redis.cache import RedisCache
-from redis import RedisError
+
+from accounts.outages import REDIS_ERRORS
 
 AWAY_SECONDS = 1.0
 _KEPT = True
@@ -42,7 +43,7 @@ class ForgivingCache(RedisCache):
             return instead
         try:
             return call()
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             # One for all threads, each of which has a cache of its own.
             ForgivingCache._away_until = time.monotonic() + AWAY_SECONDS
             _log.warning("Redis is away: nobody's sign-ins are limited", error=str(error))

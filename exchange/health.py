@@ -7,7 +7,6 @@ Whether a matching worker lives is trading/heartbeat.py's.
 
 from collections.abc import Iterable
 
-import redis
 import structlog
 from django.db import Error
 from django_redis import get_redis_connection
@@ -17,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.outages import REDIS_ERRORS
 from exchange.patience import select
 from trading.heartbeat import is_alive
 
@@ -140,6 +140,6 @@ def read_heartbeats(shards: Iterable[int]) -> dict[int, bool] | None:
     try:
         get_redis_connection().ping()
         return {shard: is_alive(shard) for shard in shards}
-    except redis.RedisError as error:
+    except REDIS_ERRORS as error:
         _log.warning("redis unavailable", error=str(error))
         return None

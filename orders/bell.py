@@ -10,8 +10,8 @@ from functools import partial
 
 import structlog
 from django.db import connection, transaction
-from redis.exceptions import RedisError
 
+from accounts.outages import REDIS_ERRORS
 from orders.quick_redis import patient_redis, quick_redis
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def ring(shard: int) -> None:
             pipe.lpush(_key(shard), 1)
             pipe.ltrim(_key(shard), 0, 0)
             pipe.execute()
-    except RedisError as error:
+    except REDIS_ERRORS as error:
         _silent_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
         log.warning("bell_not_rung", shard=shard, error=str(error))
 
@@ -53,7 +53,7 @@ def wait(shard: int, seconds: float) -> bool:
     if began >= _deaf_until:
         try:
             return patient_redis().blpop([_key(shard)], timeout=min(seconds, WAIT_SECONDS_MAX)) is not None
-        except RedisError:
+        except REDIS_ERRORS:
             _deaf_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
     time.sleep(max(0.0, began + seconds - time.monotonic()))
     return False

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 import structlog
-from redis.exceptions import RedisError
 
+from accounts.outages import REDIS_ERRORS
 from accounts.times import to_microseconds
 from orders.quick_redis import quick_redis
 from trading.books import MarketBook
@@ -83,7 +83,7 @@ class Publisher:
         """Tell of what has just been committed. Never raises: the commit stands, whatever becomes of the news."""
         try:
             self._publish(settlement)
-        except RedisError as error:
+        except REDIS_ERRORS as error:
             self._silent_until = time.monotonic() + SILENT_SECONDS_AFTER_ERROR
             log.warning("feed_not_written", error=str(error))
         except Exception:

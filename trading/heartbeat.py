@@ -5,8 +5,7 @@ The law: a sign of life only; matching neither waits for it nor fails by it.
 
 import time
 
-from redis.exceptions import RedisError
-
+from accounts.outages import REDIS_ERRORS
 from orders.quick_redis import patient_redis, quick_redis
 
 ALIVE_SECONDS = 5.0
@@ -22,7 +21,7 @@ def beat(shard: int) -> None:
     _last_beat[shard] = now
     try:
         quick_redis().set(_key(shard), f"{time.time():.3f}", ex=60)
-    except RedisError:
+    except REDIS_ERRORS:
         pass
 
 
@@ -32,7 +31,7 @@ def silent_seconds() -> float | None:
 
 
 def is_alive(shard: int) -> bool:
-    """Tell whether the shard's worker wrote in the last seconds. Raises RedisError where Redis is away."""
+    """Tell whether the shard's worker wrote in the last seconds. Raises one of REDIS_ERRORS where Redis is away."""
     written = patient_redis().get(_key(shard))
     return written is not None and time.time() - float(written) < ALIVE_SECONDS
 

@@ -13,8 +13,8 @@ from celery import current_app, shared_task
 from celery.signals import worker_ready
 from celery.worker import state as worker_state
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
+from accounts.outages import REDIS_ERRORS
 from orders.models import Market
 from trading import maintenance
 from trading.heartbeat import beat
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 LAP_SECONDS = 5.0
 QUEUE_PREFIX = "matching."
-_BROKER_ERRORS = (OperationalError, RedisError, OSError)
+_BROKER_ERRORS = (OperationalError, *REDIS_ERRORS)
 _shards: dict[int, Shard] = {}
 _one_lap = threading.Lock()
 

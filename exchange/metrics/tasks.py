@@ -12,8 +12,8 @@ from celery import Task, signals
 from django.conf import settings
 from django.db import connection
 from prometheus_client import REGISTRY, Counter, Histogram
-from redis.exceptions import RedisError
 
+from accounts.outages import REDIS_ERRORS
 from exchange.health import database_answers
 from exchange.metrics.serving import serve_metrics
 from exchange.metrics.venue import Venue
@@ -50,7 +50,7 @@ def _is_ready() -> bool:
     """Tell whether both servers answer, by a connection that is closed after: this thread ends with its request."""
     try:
         return database_answers() and bool(patient_redis().ping())
-    except RedisError:
+    except REDIS_ERRORS:
         return False
     finally:
         connection.close()

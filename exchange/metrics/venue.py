@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from redis.exceptions import RedisError
 
+from accounts.outages import REDIS_ERRORS
 from exchange.health import database_answers, read_backlogs, read_heartbeats
 from exchange.metrics.certificates import expiry_of
 from exchange.patience import select
@@ -193,7 +193,7 @@ WITHOUT_DATABASE = (_certificate,)
 def _redis_answers() -> bool:
     try:
         return bool(patient_redis().ping())
-    except RedisError:
+    except REDIS_ERRORS:
         return False
 
 

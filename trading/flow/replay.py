@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.db import connection, transaction
-from redis.exceptions import RedisError
 
 from accounts import ledger
 from accounts.assets import create_asset
 from accounts.errors import DomainError
 from accounts.models import Account, Asset, User
+from accounts.outages import REDIS_ERRORS
 from orders import changes, intake
 from orders.intake import Placed
 from orders.markets import create_market
@@ -104,7 +104,7 @@ def _wait_for(steps: Sequence[Step]) -> None:
 def _worker_is_alive() -> bool:
     try:
         return is_alive(SHARD)
-    except RedisError:
+    except REDIS_ERRORS:
         return False
 
 

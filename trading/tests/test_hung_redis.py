@@ -3,6 +3,8 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.test import override_settings
@@ -10,6 +12,7 @@ from django.test import override_settings
 from accounts.tests.builders import make_trader
 from orders import bell
 from orders.models import Order
+from orders.quick_redis import patient_redis, quick_redis
 from orders.tests.builders import make_market, place_order
 from trading import heartbeat
 from trading.matching import Shard
@@ -82,3 +85,19 @@ def test_wait_gives_up_and_then_sleeps_for_as_long_as_it_was_told(hung):
         began = time.monotonic()
         assert not bell.wait(0, 0.01)
         assert least < time.monotonic() - began < most
+
+
+@pytest.mark.parametrize(
+    ("use", "client"),
+    [(bell.ring, quick_redis), (heartbeat.beat, quick_redis), (partial(bell.wait, seconds=0.01), patient_redis)],
+    ids=["ring", "beat", "wait"],
+)
+def test_a_connection_closed_under_its_reader_is_an_outage_like_any_other(hung, use, client):
+    """The client lets a ValueError through then. Once a committed order was answered 500 for it."""
+    pool = client().connection_pool
+    with ThreadPoolExecutor(1) as threads:
+        used = threads.submit(use, 0)
+        while not (reading := [one for one in list(pool._in_use_connections) if one._sock is not None]):
+            assert not used.done(), "it was not caught reading"
+        reading[0].disconnect()
+        assert not used.result()
