@@ -46,6 +46,10 @@ class Limits:
         return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 
+WRONG_IF_ANY = Limits(1, 1)
+WRONG_IF_NONE = Limits(1, 1, is_floor=True)
+
+
 PLAIN = dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps([model.Threshold(color=GREEN)])
 
 
